@@ -1,0 +1,28 @@
+-- The script of tools/demo: who logs in decides which server answers.
+--
+-- Two servers hold different accounts and data. Accounts whose name begins with "red" belong to the first, "blue" to the
+-- second; nobody else gets in. The client's password is not known here: it passes through, and the server judges it.
+
+-- Addresses come from the environment only because the demonstration lets the kernel choose the ports.
+local function address(name)
+  return assert(os.getenv(name), name .. ' is not set; start tools/demo')
+end
+
+local servers = { red = address('DEMO_RED'), blue = address('DEMO_BLUE') }
+
+local handler = {}
+
+function handler.on_login(client, login)
+  local tenant = login.user:match('^%a+')
+  local server = servers[tenant]
+  if not server then
+    return client:err('No server for account "' .. login.user .. '"')
+  end
+  client.account = tenant
+  print(('route: user %s -> %s server %s'):format(login.user, tenant, server))
+  io.stdout:flush()
+  return client:connect(server, login)
+end
+
+mysql_listen(address('DEMO_LISTEN'), handler)
+mysql_listen(address('DEMO_LISTEN_UNIX'), handler)

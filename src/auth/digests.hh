@@ -1,0 +1,36 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "util/bytes.hh"
+
+namespace perilune::auth {
+
+using Sha1 = std::array<std::byte, 20>;
+using Sha256 = std::array<std::byte, 32>;
+
+// The digest of the pieces one after the other. std::runtime_error if OpenSSL lacks the algorithm.
+Sha1 sha1_of(std::span<const Bytes> pieces);
+Sha256 sha256_of(std::span<const Bytes> pieces);
+
+template <typename... Pieces>
+Sha1 sha1(const Pieces&... pieces) {
+  const std::array<Bytes, sizeof...(Pieces)> list{Bytes(pieces)...};
+  return sha1_of(list);
+}
+
+template <typename... Pieces>
+Sha256 sha256(const Pieces&... pieces) {
+  const std::array<Bytes, sizeof...(Pieces)> list{Bytes(pieces)...};
+  return sha256_of(list);
+}
+
+// target ^= mask, byte by byte.
+template <std::size_t N>
+void xor_into(std::array<std::byte, N>& target, const std::array<std::byte, N>& mask) noexcept {
+  for (std::size_t i = 0; i < N; ++i) target[i] ^= mask[i];
+}
+
+}  // namespace perilune::auth

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "auth/mysql_login.hh"
+#include "auth/secret.hh"
+#include "util/bytes.hh"
+
+namespace perilune::auth {
+
+// The answer of mysql_clear_password and of caching_sha2's full exchange over a safe transport: the
+// password and a NUL. The caller sends it nowhere else and wipes it.
+Buffer clear_answer(const Secret& password);
+
+std::unique_ptr<MysqlLogin> make_clear_login(const Credentials& credentials, Transport transport);
+
+}  // namespace perilune::auth

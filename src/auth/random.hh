@@ -1,0 +1,16 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+namespace perilune::auth {
+
+// The challenge of a MySQL greeting.
+inline constexpr std::size_t kMysqlScrambleSize = 20;
+using MysqlScramble = std::array<std::byte, kMysqlScrambleSize>;
+
+// Random bytes in 1…127 without '$', as MySQL servers make them: clients read a scramble as a C
+// string, and '$' separates the parts of stored caching_sha2 hashes.
+MysqlScramble make_mysql_scramble();
+
+}  // namespace perilune::auth

@@ -1,0 +1,189 @@
+#include "daemon/supervisor.hh"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <numeric>
+#include <utility>
+
+#include "daemon/systemd.hh"
+#include "util/error.hh"
+
+namespace perilune::daemon {
+
+namespace {
+
+constexpr Millis kWatchInterval{100};
+// After the last sessions were told to end.
+constexpr Millis kEndLimit{2000};
+// For the workers' threads to end; longer than it takes to abort a callback with the default limit.
+constexpr Millis kJoinLimit{5000};
+// Rounds that systemd's watchdog is fed although a worker does not answer, so that the others can
+// drain.
+constexpr unsigned kPatience = 10;
+
+std::vector<systemd::PassedSocket> passed_sockets() {
+  auto passed = systemd::take_passed_sockets();
+  if (!passed) throw ConfigError(passed.error().message);
+  return std::move(*passed);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Options options, const log::Logger& logger)
+    : options_(std::move(options)),
+      logger_(logger),
+      registry_(kMaxWorkers),
+      generations_alive_(std::make_shared<std::atomic<std::uint64_t>>(0)),
+      mailbox_(loop_),
+      listeners_(passed_sockets()),
+      acceptors_(
+          loop_,
+          [this](UniqueFd socket, net::Address peer, std::size_t listener) {
+            hand_over(std::move(socket), peer, listener);
+          },
+          [this](int error) { report_pause(error); }),
+      tasks_(loop_) {
+  worker_stuck_.resize(kMaxWorkers, 0);
+  for (const int signal : {SIGTERM, SIGINT, SIGQUIT}) {
+    signals_.emplace_back(loop_, signal, [this] { on_stop_signal(); });
+  }
+  signals_.emplace_back(loop_, SIGHUP, [this] { on_reload_signal(); });
+}
+
+Supervisor::~Supervisor() { workers_.clear(); }
+
+int Supervisor::run() {
+  tasks_.spawn(guarded_start());
+  loop_.run();
+  end_workers();
+  return status_;
+}
+
+event::Task<> Supervisor::guarded_start() {
+  try {
+    watch_timer_.emplace(loop_, kWatchInterval, [this] { watch_workers(); });
+    co_await start();
+    if (reload_again_) tasks_.spawn(reload());
+    if (const auto period = systemd::watchdog_period()) {
+      watchdog_timer_.emplace(loop_, std::chrono::duration_cast<Millis>(*period) / 2,
+                              [this] { feed_watchdog(); });
+    }
+  } catch (const std::exception& e) {
+    logger_.text(log::Level::Error, "configuration", e.what());
+    finish(kExitConfig);
+  }
+}
+
+// --- ending
+
+void Supervisor::on_reload_signal() {
+  if (draining_) return;
+  if (!generation_ || reloading_) {
+    reload_again_ = true;
+    return;
+  }
+  tasks_.spawn(reload());
+}
+
+void Supervisor::on_stop_signal() {
+  if (!generation_) {
+    finish(0);
+  } else if (!draining_) {
+    drain();
+  } else {
+    end_sessions();
+  }
+}
+
+void Supervisor::drain() {
+  draining_ = true;
+  logger_.notice("shutting down", log::field("sessions", sessions()));
+  systemd::notify_stopping("draining");
+  stop_accepting();
+  for (const auto& worker : workers_) {
+    Worker* const there = worker.get();
+    there->mailbox().post([this, there] {
+      there->drain();
+      there->when_idle([this] { mailbox_.post([this] { worker_is_idle(); }); });
+    });
+  }
+  const Millis limit = generation_->settings().drain_timeout;
+  if (limit.count() <= 0) return end_sessions();
+  drain_deadline_.arm(loop_, limit, [this] { end_sessions(); });
+}
+
+void Supervisor::end_sessions() {
+  if (std::exchange(ending_, true)) return finish(0);
+  if (sessions() > 0) logger_.warning("ending sessions", log::field("sessions", sessions()));
+  end_deadline_.arm(loop_, kEndLimit, [this] { finish(0); });
+  for (const auto& worker : workers_) {
+    Worker* const there = worker.get();
+    there->mailbox().post([there] { there->stop_sessions(session::StopReason::Shutdown); });
+  }
+}
+
+void Supervisor::worker_is_idle() {
+  if (++idle_workers_ == workers_.size()) finish(0);
+}
+
+std::size_t Supervisor::sessions() const noexcept {
+  return std::accumulate(
+      workers_.begin(), workers_.end(), std::size_t{0},
+      [](std::size_t sum, const auto& worker) { return sum + worker->sessions(); });
+}
+
+void Supervisor::finish(int status) {
+  status_ = status;
+  loop_.stop();
+}
+
+// A script that never ends is aborted here as ever; one that cannot be aborted is left.
+void Supervisor::end_workers() {
+  const auto limit = Clock::now() + kJoinLimit;
+  for (const auto& worker : workers_) worker->begin_end();
+  for (const auto& worker : workers_) {
+    while (!worker->wait_for_end(kWatchInterval)) {
+      watch_workers();
+      if (Clock::now() > limit) leave_at_once();
+    }
+  }
+}
+
+// Nothing can be destroyed that the stuck thread may use; files are all that outlives the process.
+void Supervisor::leave_at_once() {
+  logger_.error("ending although a worker is stuck in a script");
+  listeners_.close();
+  ::_exit(status_);
+}
+
+// --- watching
+
+void Supervisor::watch_workers() {
+  count_generations();
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const bool stuck = workers_[i]->check_scripts();
+    if (!stuck && worker_stuck_[i] != 0) {
+      logger_.notice("worker is back", log::field("worker", i));
+    }
+    worker_stuck_[i] = stuck ? 1 : 0;
+  }
+}
+
+void Supervisor::count_generations() noexcept {
+  stats::Cell& gauge = registry_.control().generations_alive;
+  gauge.add(generations_alive_->load(std::memory_order_relaxed) - gauge.read());
+}
+
+// Every loop must have answered the last round; a script stuck in C is forgiven for a while.
+void Supervisor::feed_watchdog() {
+  watchdog_missed_ = watchdog_answers_ == workers_.size() ? 0 : watchdog_missed_ + 1;
+  if (watchdog_missed_ <= kPatience) systemd::notify_watchdog();
+  watchdog_answers_ = 0;
+  for (const auto& worker : workers_) {
+    worker->mailbox().post([this] { mailbox_.post([this] { ++watchdog_answers_; }); });
+  }
+}
+
+}  // namespace perilune::daemon

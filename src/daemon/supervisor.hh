@@ -1,0 +1,113 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/acceptors.hh"
+#include "daemon/generation.hh"
+#include "daemon/listeners.hh"
+#include "daemon/options.hh"
+#include "daemon/worker.hh"
+#include "event/deadline.hh"
+#include "event/loop.hh"
+#include "event/mailbox.hh"
+#include "event/task_group.hh"
+#include "event/timer.hh"
+#include "event/unix_signal.hh"
+#include "log/logger.hh"
+#include "log/throttle.hh"
+#include "stats/metrics.hh"
+
+namespace perilune::daemon {
+
+// The control thread: starts, reloads, watches and ends the workers; accepts for them when there
+// are several.
+class Supervisor {
+ public:
+  Supervisor(Options options, const log::Logger& logger);
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+  ~Supervisor();
+
+  // Runs the daemon; returns its exit status.
+  int run();
+
+ private:
+  // --- starting and reloading (reload.cc)
+  event::Task<> start();
+  event::Task<> reload();
+  event::Task<> reload_once();
+  event::Task<bool> script_reloads_itself();
+  event::Task<session::Declaration> load_everywhere();
+  event::Task<session::Declaration> load_in(Worker& worker);
+  void start_workers(const session::Declaration& first);
+  unsigned wanted_workers(const session::Declaration& declaration) const;
+  void discard_candidates();
+  event::Task<> switch_to(session::Declaration declaration);
+  void commit(session::Declaration declaration, std::vector<Sockets> sockets,
+              std::vector<std::shared_ptr<const session::Listener>> listeners);
+  template <typename T>
+  event::Task<T> ask_worker(Worker& worker, UniqueFunction<void(event::Reply<T>)> question);
+  std::vector<std::shared_ptr<const session::Listener>> make_listeners(
+      const session::Declaration& declaration) const;
+  void report_generations();
+
+  // --- accepting (accept.cc)
+  event::Task<> prepare_accepting(const std::vector<Sockets>& sockets);
+  void stop_accepting();
+  void hand_over(UniqueFd socket, net::Address peer, std::size_t listener);
+  void report_pause(int error);
+  Worker& least_busy();
+
+  // --- ending and watching (supervisor.cc)
+  void on_reload_signal();
+  void on_stop_signal();
+  void drain();
+  void end_sessions();
+  void worker_is_idle();
+  std::size_t sessions() const noexcept;
+  void watch_workers();
+  void count_generations() noexcept;
+  void feed_watchdog();
+  void finish(int status);
+  void end_workers();
+  [[noreturn]] void leave_at_once();
+  event::Task<> guarded_start();
+
+  const Options options_;
+  const log::Logger& logger_;
+  stats::Registry registry_;
+  std::atomic<std::uint32_t> next_session_id_{1};
+  std::shared_ptr<std::atomic<std::uint64_t>> generations_alive_;
+  std::uint64_t generations_made_ = 0;
+  event::Loop loop_;
+  event::Mailbox mailbox_;
+  Listeners listeners_;
+  std::shared_ptr<lua::Sources> sources_;  // of the load that is under way
+  std::shared_ptr<const Generation> generation_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<char> worker_stuck_;  // parallel to workers_
+  Acceptors acceptors_;
+  log::Throttle accept_throttle_{Millis{10000}};
+  std::list<event::UnixSignal> signals_;
+  std::optional<event::PeriodicTimer> watch_timer_;
+  std::optional<event::PeriodicTimer> watchdog_timer_;
+  unsigned watchdog_answers_ = 0;  // workers that answered since the last round
+  unsigned watchdog_missed_ = 0;   // rounds in a row that somebody did not answer
+  event::Deadline drain_deadline_;
+  event::Deadline end_deadline_;
+  bool reloading_ = false;
+  bool reload_again_ = false;
+  bool draining_ = false;
+  bool ending_ = false;
+  std::size_t idle_workers_ = 0;  // of those that drain
+  int status_ = 0;
+  event::TaskGroup tasks_;
+};
+
+}  // namespace perilune::daemon

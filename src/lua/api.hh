@@ -1,0 +1,4 @@
+#pragma once
+
+// The C interface of LuaJIT.
+#include <lua.hpp>

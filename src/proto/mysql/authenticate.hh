@@ -1,0 +1,24 @@
+#pragma once
+
+#include "auth/mysql_methods.hh"
+#include "event/task.hh"
+#include "proto/mysql/back.hh"
+#include "proto/mysql/front.hh"
+#include "session/decision.hh"
+#include "session/session.hh"
+
+namespace perilune::proto::mysql {
+
+// Two ways from a server's greeting to its OK, which they return; both throw LoginFailure, with the
+// server's own error if it is the server that refuses.
+
+// The server's challenges are answered with credentials that the script has given.
+event::Task<Buffer> log_in_with_credentials(Front& client, Back& server,
+                                            session::ConnectTo decision);
+
+// The server's challenges go to the client and its answers to the server; the server decides. The
+// greeting is answered by a method that no account has, so that the server itself names the
+// account's and sends a fresh challenge: the one switch of methods that clients accept.
+event::Task<Buffer> pass_login_through(Front& client, Back& server, session::Login login);
+
+}  // namespace perilune::proto::mysql

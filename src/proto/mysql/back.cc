@@ -1,0 +1,170 @@
+#include "proto/mysql/back.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "event/first_of.hh"
+#include "event/timer.hh"
+#include "proto/mysql/break_off.hh"
+#include "proto/mysql/errors.hh"
+#include "wire/mysql/reply.hh"
+
+namespace perilune::proto::mysql {
+
+namespace wire = perilune::wire::mysql;
+
+namespace {
+
+constexpr std::size_t kGreetingLimit = 4096;
+constexpr std::size_t kReplyLimit = 64 * 1024;
+// How often a full backlog of a unix socket is tried again; the kernel has no event for it.
+constexpr Millis kBacklogRetry{10};
+
+LoginFailure connection_failure(const std::string& target, const std::string& reason) {
+  return LoginFailure(handshake_err("Connection error: " + reason),
+                      fmt::format("cannot connect to {}: {}", target, reason));
+}
+
+std::string text_of(const session::Target& target) {
+  if (const auto* address = std::get_if<net::Address>(&target)) return address->text();
+  const auto& name = std::get<net::HostName>(target);
+  return fmt::format("{}:{}", name.host, name.port);
+}
+
+// Zero: no limit.
+Millis rest_of(Millis limit, Clock::time_point begin) {
+  if (limit <= Millis{}) return Millis{};
+  const auto passed = std::chrono::duration_cast<Millis>(Clock::now() - begin);
+  return std::max(limit - passed, Millis{1});
+}
+
+}  // namespace
+
+Back::~Back() {
+  auto& background = session_.services().background;
+  event::Loop& loop = session_.loop();
+  if (connecting_ && connecting_->is_pending()) {
+    HeldPlace place{session_.listener().open};
+    background.spawn(break_off(loop, std::move(*connecting_), std::move(place)));
+  } else if (stream_ && !over_) {
+    HeldPlace place{session_.listener().open};
+    background.spawn(break_off(loop, std::move(stream_), greeted_, std::move(place)));
+  }
+}
+
+event::Task<> Back::open(session::Target target, Millis limit) {
+  const std::string name = text_of(target);
+  auto opening = open_any(std::move(target), limit);
+  bool in_time = false;
+  std::string reason;
+  try {
+    in_time = co_await event::within(session_.loop(), limit, std::move(opening));
+  } catch (const event::UvError& e) {
+    reason = uv_strerror(e.code());
+  }
+  if (!in_time) connecting_.reset();
+  if (reason.empty() && !in_time) reason = stream_ ? "the server is silent" : "timed out";
+  if (reason.empty()) co_return;
+  session_.metrics().connect_errors.add();
+  throw connection_failure(name, reason);
+}
+
+event::Task<> Back::open_any(session::Target target, Millis limit) {
+  const Clock::time_point begin = Clock::now();
+  std::vector<net::Address> addresses;
+  if (const auto* address = std::get_if<net::Address>(&target)) {
+    addresses.push_back(*address);
+  } else {
+    const net::HostName name = std::get<net::HostName>(target);
+    addresses = co_await net::resolve(session_.loop(), name);
+  }
+  co_await connect_to_any(std::move(addresses), rest_of(limit, begin));
+  co_await receive_greeting();
+}
+
+event::Task<> Back::connect_to_any(std::vector<net::Address> addresses, Millis limit) {
+  const Clock::time_point begin = Clock::now();
+  int status = 0;
+  auto left = std::ssize(addresses);
+  for (const net::Address& address : addresses) {
+    const Millis share = left > 1 ? rest_of(limit, begin) / left : Millis{};
+    --left;
+    status = co_await connect_within(address, share);
+    if (status == 0) break;
+  }
+  event::check(status, "connect");
+}
+
+// What is given up while it connects was never accepted by the server: nothing counts it there.
+event::Task<int> Back::connect_within(net::Address address, Millis limit) {
+  auto attempt = connect_to(address);
+  const auto status = co_await event::within(session_.loop(), limit, std::move(attempt));
+  if (status) co_return *status;
+  connecting_.reset();
+  co_return UV_ETIMEDOUT;
+}
+
+event::Task<int> Back::connect_to(net::Address address) {
+  connecting_.emplace(session_.loop(), address);
+  int status = co_await *connecting_;
+  while (status == UV_EAGAIN) {
+    co_await event::Sleep(session_.loop(), kBacklogRetry);
+    connecting_.emplace(session_.loop(), address);
+    status = co_await *connecting_;
+  }
+  if (status == 0) {
+    stream_ = connecting_->take();
+    stream_->set_sensitive(true);
+    channel_.emplace(*stream_, "Server");
+    session_.server = net::SmallAddress{address};
+  }
+  connecting_.reset();
+  co_return status;
+}
+
+event::Task<> Back::receive_greeting() {
+  const Buffer payload = co_await channel_->receive(kGreetingLimit);
+  if (wire::is_err(payload)) {
+    over_ = true;
+    auto err = wire::decode_err(payload);
+    if (!err) throw LoginFailure(handshake_err("Malformed packet from server"), err.error().what);
+    throw LoginFailure(*err, fmt::format("{} refuses connections: {} {}",
+                                         session_.server.expand().text(), err->code, err->message));
+  }
+  auto greeting = wire::decode_greeting(payload);
+  if (!greeting) {
+    over_ = true;  // whatever this is, it does not count handshakes
+    session_.metrics().server_malformed.add();
+    throw LoginFailure(handshake_err("Malformed packet from server"),
+                       fmt::format("malformed greeting of {}: {}", session_.server.expand().text(),
+                                   greeting.error().what));
+  }
+  greeting_ = std::move(*greeting);
+  greeted_ = true;
+}
+
+auth::Transport Back::transport() const noexcept {
+  return session_.server.is_unix() ? auth::Transport::Unix : auth::Transport::Plain;
+}
+
+void Back::log_in(const wire::HandshakeResponse& response) {
+  Buffer payload;
+  wire::append_handshake_response(payload, response);
+  channel_->send(payload);
+  auth::wipe(payload);
+  over_ = true;
+}
+
+std::unique_ptr<net::Stream> Back::take() noexcept {
+  stream_->set_sensitive(false);
+  return std::move(stream_);
+}
+
+event::Task<Buffer> Back::receive() { return channel_->receive(kReplyLimit); }
+
+}  // namespace perilune::proto::mysql

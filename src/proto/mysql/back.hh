@@ -1,0 +1,63 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "auth/mysql_methods.hh"
+#include "event/task.hh"
+#include "net/connect.hh"
+#include "net/stream.hh"
+#include "proto/mysql/channel.hh"
+#include "session/decision.hh"
+#include "session/session.hh"
+#include "wire/mysql/handshake.hh"
+
+namespace perilune::proto::mysql {
+
+// The login at a server: here we play the client. However it ends, the server's greeting is
+// answered: servers count handshakes that were broken off and block the host for them.
+class Back {
+ public:
+  explicit Back(session::Session& session) noexcept : session_(session) {}
+  Back(const Back&) = delete;
+  Back& operator=(const Back&) = delete;
+  ~Back();
+
+  // Resolves, connects (to each address in turn) and receives the greeting, all within the
+  // decision's connect_timeout. Throws LoginFailure.
+  event::Task<> open(session::Target target, Millis limit);
+
+  // The part of open() behind the resolver: each address that has others behind it gets its share
+  // of `limit`. Throws what the last attempt failed with.
+  event::Task<> connect_to_any(std::vector<net::Address> addresses, Millis limit);
+
+  const wire::mysql::Greeting& greeting() const noexcept { return greeting_; }
+  auth::Transport transport() const noexcept;
+
+  // Answers the greeting.
+  void log_in(const wire::mysql::HandshakeResponse& response);
+  void send(Bytes payload) { channel_->send(payload); }
+  event::Task<Buffer> receive();
+
+  // After the login: the connection, without us.
+  std::unique_ptr<net::Stream> take() noexcept;
+
+ private:
+  event::Task<> open_any(session::Target target, Millis limit);
+  event::Task<int> connect_within(net::Address address, Millis limit);
+  event::Task<int> connect_to(net::Address address);
+  event::Task<> receive_greeting();
+
+  session::Session& session_;
+  std::optional<net::Connecting> connecting_;
+  std::unique_ptr<net::Stream> stream_;
+  std::optional<Channel> channel_;
+  wire::mysql::Greeting greeting_;
+  bool greeted_ = false;
+  bool over_ = false;  // the greeting was answered, or the server ended it
+};
+
+}  // namespace perilune::proto::mysql

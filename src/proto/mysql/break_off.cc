@@ -1,0 +1,79 @@
+#include "proto/mysql/break_off.hh"
+
+#include <exception>
+#include <utility>
+
+#include "event/first_of.hh"
+#include "proto/mysql/channel.hh"
+#include "proto/mysql/methods.hh"
+#include "wire/mysql/handshake.hh"
+#include "wire/mysql/reply.hh"
+
+namespace perilune::proto::mysql {
+
+namespace wire = perilune::wire::mysql;
+
+namespace {
+
+constexpr Millis kLimit{10000};
+constexpr std::size_t kPacketLimit = 64 * 1024;
+
+wire::HandshakeResponse nobody() {
+  using namespace wire::capability;
+  wire::HandshakeResponse response;
+  response.capabilities = kMysql | kProtocol41 | kSecureConnection | kPluginAuth;
+  response.max_packet_size = wire::kMaxPacket;
+  response.character_set = kUtf8mb4;
+  response.auth_plugin = kNativePassword;
+  return response;
+}
+
+event::Task<> be_refused(net::Stream& stream, bool greeted) {
+  Channel channel{stream, "Server"};
+  Buffer payload;
+  if (greeted) {
+    channel.set_sequence(1);
+  } else {
+    payload = co_await channel.receive(kPacketLimit);
+    if (wire::is_err(payload)) co_return;
+  }
+  Buffer answer;
+  wire::append_handshake_response(answer, nobody());
+  channel.send(answer);
+  payload = co_await channel.receive(kPacketLimit);
+  while (!payload.empty() && !wire::is_err(payload) &&
+         payload.front() != std::byte{wire::kOkHeader}) {
+    channel.send({});
+    payload = co_await channel.receive(kPacketLimit);
+  }
+}
+
+event::Task<> connect_and_be_refused(net::Connecting& connecting) {
+  const int status = co_await connecting;
+  if (status != 0) co_return;
+  const auto stream = connecting.take();
+  co_await be_refused(*stream, false);
+}
+
+event::Task<> within_limit(event::Loop& loop, event::Task<> task) {
+  try {
+    co_await event::within(loop, kLimit, std::move(task));
+  } catch (const std::exception&) {
+    // The server has ended it: all that was wanted.
+  }
+}
+
+}  // namespace
+
+event::Task<> break_off(event::Loop& loop, net::Connecting connecting, HeldPlace) {
+  auto ending = connect_and_be_refused(connecting);
+  co_await within_limit(loop, std::move(ending));
+}
+
+event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, bool greeted,
+                        HeldPlace) {
+  auto ending = be_refused(*stream, greeted);
+  co_await within_limit(loop, std::move(ending));
+}
+
+}  // namespace perilune::proto::mysql

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include "event/loop.hh"
+#include "event/task.hh"
+#include "net/connect.hh"
+#include "net/stream.hh"
+
+namespace perilune::proto::mysql {
+
+// A place among the listener's max_connections, held for a server connection that outlives its
+// session: clients that come and go cannot pile up more of them than sessions may be open.
+class HeldPlace {
+ public:
+  explicit HeldPlace(std::shared_ptr<std::atomic<std::uint64_t>> open) noexcept
+      : open_(std::move(open)) {
+    open_->fetch_add(1, std::memory_order_relaxed);
+  }
+  HeldPlace(HeldPlace&& other) noexcept = default;
+  HeldPlace& operator=(HeldPlace&&) = delete;
+  ~HeldPlace() {
+    if (open_) open_->fetch_sub(1, std::memory_order_relaxed);
+  }
+
+ private:
+  std::shared_ptr<std::atomic<std::uint64_t>> open_;
+};
+
+// Ends a login at a server that nobody wants any more, in good order: waits for the greeting and
+// answers it with a login that will be refused, so that the server does not count an interrupted
+// handshake against this host. Bounded in time; never throws.
+event::Task<> break_off(event::Loop& loop, net::Connecting connecting, HeldPlace place);
+// `greeted`: the greeting was read already.
+event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, bool greeted,
+                        HeldPlace place);
+
+}  // namespace perilune::proto::mysql

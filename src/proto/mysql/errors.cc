@@ -1,0 +1,52 @@
+#include "proto/mysql/errors.hh"
+
+namespace perilune::proto::mysql {
+
+using wire::mysql::Err;
+using wire::mysql::ErrorCode;
+
+Err make_err(ErrorCode code, std::string sql_state, std::string message) {
+  Err err;
+  err.code = static_cast<std::uint16_t>(code);
+  err.sql_state = std::move(sql_state);
+  err.message = std::move(message);
+  return err;
+}
+
+Err handshake_err(std::string message) {
+  return make_err(ErrorCode::BadHandshake, "08S01", std::move(message));
+}
+
+Err command_err(std::string message) {
+  return make_err(ErrorCode::UnknownCommand, "08S01", std::move(message));
+}
+
+Err refusal_err(const session::Refuse& refusal, Err usual) {
+  if (!refusal.message.empty()) usual.message = refusal.message;
+  if (refusal.code) usual.code = *refusal.code;
+  if (!refusal.sqlstate.empty()) {
+    usual.sql_state = refusal.sqlstate;
+  } else if (refusal.code) {
+    usual.sql_state.clear();
+  }
+  return usual;
+}
+
+Err farewell_err(session::StopReason reason) {
+  switch (reason) {
+    case session::StopReason::HandshakeTimeout:
+      return handshake_err("Login took too long");
+    case session::StopReason::IdleTimeout:
+      return make_err(ErrorCode::ClientInteractionTimeout, "HY000",
+                      "The client was disconnected because of inactivity");
+    case session::StopReason::Disconnect:
+      return make_err(ErrorCode::ConnectionKilled, "70100", "Connection was killed");
+    case session::StopReason::None:
+    case session::StopReason::ClientGone:
+    case session::StopReason::Shutdown:
+      break;
+  }
+  return make_err(ErrorCode::ServerShutdown, "08S01", "Server shutdown in progress");
+}
+
+}  // namespace perilune::proto::mysql

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "session/decision.hh"
+#include "session/session.hh"
+#include "util/error.hh"
+#include "wire/mysql/reply.hh"
+
+namespace perilune::proto::mysql {
+
+// A login that cannot go on: the client is told the one, the log the other.
+class LoginFailure : public PeerError {
+ public:
+  LoginFailure(wire::mysql::Err for_client, const std::string& for_log)
+      : PeerError(for_log), for_client_(std::move(for_client)) {}
+  const wire::mysql::Err& for_client() const noexcept { return for_client_; }
+
+ private:
+  wire::mysql::Err for_client_;
+};
+
+wire::mysql::Err make_err(wire::mysql::ErrorCode code, std::string sql_state, std::string message);
+
+// 1043, 08S01: what myproxy's users know for every login that does not reach a server.
+wire::mysql::Err handshake_err(std::string message);
+// 1047, 08S01: a connection that breaks in the command phase.
+wire::mysql::Err command_err(std::string message);
+
+// The script's refusal; what it leaves open is taken from `usual`.
+wire::mysql::Err refusal_err(const session::Refuse& refusal, wire::mysql::Err usual);
+
+// What a client is told when its session is stopped from outside.
+wire::mysql::Err farewell_err(session::StopReason reason);
+
+}  // namespace perilune::proto::mysql

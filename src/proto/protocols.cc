@@ -1,0 +1,26 @@
+#include "proto/protocols.hh"
+
+#include "proto/mysql/driver.hh"
+
+namespace perilune::proto {
+
+namespace {
+
+const mysql::Driver mysql_driver;
+
+struct Row {
+  session::Protocol protocol;
+  const session::Driver& driver;
+};
+
+const Row rows[] = {
+    {session::Protocol::Mysql, mysql_driver},
+};
+
+}  // namespace
+
+const session::Driver& driver_of(session::Protocol protocol) noexcept {
+  return rows[static_cast<std::size_t>(protocol)].driver;
+}
+
+}  // namespace perilune::proto

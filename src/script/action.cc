@@ -1,0 +1,119 @@
+#include "script/action.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "lua/class.hh"
+#include "lua/options.hh"
+#include "script/address.hh"
+#include "script/hooks.hh"
+#include "script/later.hh"
+#include "script/login.hh"
+#include "util/suggest.hh"
+
+namespace perilune::script {
+
+namespace {
+
+using Actions = lua::Class<Action>;
+
+constexpr std::size_t kSqlStateSize = 5;
+
+// What connect() takes of its options in this version; the last two are there to be refused.
+constexpr std::array<std::string_view, 8> kConnectOptions{
+    "connect_timeout", "key", "read_only", "retry", "tls", "unchecked", "mirror", "send_proxy"};
+
+session::Target check_target(lua_State* L, int index) {
+  if (const auto* object = lua::Class<AddressObject>::test(L, index)) return object->address;
+  if (lua_type(L, index) != LUA_TSTRING) lua::fail_type(L, index, "SocketAddress");
+  auto endpoint = net::parse_endpoint(lua::text_at(L, index), kMysqlPort);
+  if (!endpoint) throw lua::ArgumentError(index, endpoint.error().message);
+  return *std::move(endpoint);
+}
+
+void check_tls(const lua::Options& options) {
+  if (!options.has("tls")) return;
+  if (options.text("tls").value_or("") != "disable") fail_later("tls to servers");
+}
+
+// Options that only matter with clusters are checked, so that a script may already say them.
+void read_connect_options(lua_State* L, int index, ConnectAction& action) {
+  if (lua_isnoneornil(L, index)) return;
+  lua::check_table(L, index);
+  const lua::Options options{L, index, "option", kConnectOptions};
+  for (const std::string_view name : {"mirror", "send_proxy"}) {
+    if (options.has(name)) fail_later(name);
+  }
+  check_tls(options);
+  options.boolean("read_only");
+  options.text("key");
+  options.integer("retry", 100);
+  action.unchecked = options.boolean("unchecked").value_or(false);
+  if (const auto timeout = options.duration("connect_timeout")) action.connect_timeout = *timeout;
+}
+
+void read_error_options(lua_State* L, int index, session::Refuse& refusal) {
+  if (lua_isnoneornil(L, index)) return;
+  constexpr std::array<std::string_view, 2> kNames{"code", "sqlstate"};
+  lua::check_table(L, index);
+  const lua::Options options{L, index, "option", kNames};
+  if (const auto code = options.integer("code", 0xFFFF)) {
+    if (*code == 0) throw lua::Error("bad 'code' value (0 means success)");
+    refusal.code = static_cast<std::uint16_t>(*code);
+  }
+  refusal.sqlstate = options.text("sqlstate").value_or("");
+  const bool fits =
+      refusal.sqlstate.size() == kSqlStateSize && std::ranges::all_of(refusal.sqlstate, [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+      });
+  if (options.has("sqlstate") && !fits) {
+    throw lua::Error("bad 'sqlstate' value (five digits and capital letters expected)");
+  }
+}
+
+void check_argument_count(lua_State* L, int least, int most) {
+  const int count = lua_gettop(L) - 1;
+  if (count < least || count > most) throw lua::Error("Invalid parameters");
+}
+
+}  // namespace
+
+session::ConnectTo ConnectAction::decision() const {
+  session::ConnectTo decision;
+  decision.target = target;
+  decision.login = login;
+  decision.credentials.password = auth::clone(credentials.password);
+  decision.credentials.password_sha1 = auth::clone(credentials.password_sha1);
+  decision.connect_timeout = connect_timeout;
+  return decision;
+}
+
+void define_actions(lua_State* L) {
+  Actions::define(L, [](lua_State*) {});
+}
+
+int push_error_action(lua_State* L) {
+  check_argument_count(L, 0, 2);
+  session::Refuse refusal;
+  if (!lua_isnoneornil(L, 2)) refusal.message = lua::check_text(L, 2);
+  read_error_options(L, 3, refusal);
+  Actions::push(L, Action{std::move(refusal)});
+  return 1;
+}
+
+int push_connect_action(lua_State* L, const SessionHooks& hooks) {
+  check_argument_count(L, 2, 3);
+  ConnectAction action;
+  action.target = check_target(L, 2);
+  lua::check_table(L, 3);
+  read_login(L, 3, hooks.login(), action);
+  read_connect_options(L, 4, action);
+  Actions::push(L, Action{std::move(action)});
+  return 1;
+}
+
+}  // namespace perilune::script

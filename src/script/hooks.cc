@@ -1,0 +1,171 @@
+#include "script/hooks.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "event/first_of.hh"
+#include "log/logger.hh"
+#include "lua/class.hh"
+#include "script/host.hh"
+#include "script/login.hh"
+
+namespace perilune::script {
+
+// What a callback may return, and how it is called in messages.
+struct Callback {
+  const char* name;
+  bool may_proceed;  // by returning nothing
+  bool may_refuse;
+  bool may_connect;
+  bool last_counts = false;  // of several results, as in myproxy; else a second one is an error
+  bool is_checked = true;    // unchecked logins are refused
+};
+
+namespace {
+
+constexpr Callback kOnConnect{"on_connect", true, true, false};
+constexpr Callback kOnLogin{"on_login", false, true, true};
+constexpr Callback kOnHandshakeResponse{"on_handshake_response", false, true, true, true, false};
+constexpr Callback kOnCommandPhase{"on_command_phase", true, true, false};
+constexpr Callback kOnDisconnect{"on_disconnect", true, false, false};
+
+// All that a client learns of a mistake in the script.
+constexpr const char* kClientMessage = "Lua error";
+
+std::string expectation(const Callback& callback) {
+  std::string text = callback.may_proceed ? "nothing" : "";
+  if (callback.may_connect) text += text.empty() ? "client:connect(…)" : ", client:connect(…)";
+  if (callback.may_refuse) text += text.empty() ? "client:err(…)" : " or client:err(…)";
+  return text;
+}
+
+}  // namespace
+
+SessionHooks::SessionHooks(std::shared_ptr<Host> host, session::Session& session,
+                           const Handler& handler)
+    : host_(std::move(host)), session_(session), handler_(handler) {}
+
+SessionHooks::~SessionHooks() {
+  if (link_) *link_ = nullptr;
+  host_->state().unref(client_);
+}
+
+bool SessionHooks::has_on_connect() const noexcept { return handler_.on_connect >= 0; }
+bool SessionHooks::has_on_command_phase() const noexcept { return handler_.on_command_phase >= 0; }
+bool SessionHooks::has_on_disconnect() const noexcept { return handler_.on_disconnect >= 0; }
+
+event::Task<session::Decision> SessionHooks::on_connect() {
+  return ask(kOnConnect, handler_.on_connect);
+}
+
+event::Task<session::Decision> SessionHooks::on_login(session::Login login) {
+  login_ = std::make_unique<session::Login>(std::move(login));
+  const Callback& callback = handler_.is_myproxy ? kOnHandshakeResponse : kOnLogin;
+  session::Decision decision = co_await ask(callback, handler_.on_login);
+  login_.reset();
+  co_return decision;
+}
+
+event::Task<session::Decision> SessionHooks::on_command_phase() {
+  return ask(kOnCommandPhase, handler_.on_command_phase);
+}
+
+event::Task<> SessionHooks::on_disconnect() { co_await ask(kOnDisconnect, handler_.on_disconnect); }
+
+const SessionLink& SessionHooks::link() {
+  if (!link_) link_ = std::make_shared<SessionHooks*>(this);
+  return link_;
+}
+
+int SessionHooks::push_call(lua_State* L, int function) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, function);
+  push_client(L, *this, link());
+  if (!login_) return 2;
+  push_login(L, *login_);
+  return 3;
+}
+
+event::Task<session::Decision> SessionHooks::ask(const Callback& callback, int function) {
+  if (function < 0) co_return session::Proceed{};
+  lua::Call call{host_->state(), callback.name};
+  bool in_time = true;
+  const bool over = call.start([this, function](lua_State* L) { return push_call(L, function); });
+  if (!over) in_time = co_await finish_in_time(call);
+  co_return decide(callback, call, in_time);
+}
+
+event::Task<bool> SessionHooks::finish_in_time(lua::Call& call) {
+  event::Loop& loop = session_.loop();
+  event::Latch expired{loop};
+  event::Deadline deadline;
+  deadline.arm(loop, host_->settings().callback_timeout, [&expired] { expired.set(); });
+  event::Task<> rest = call.finish();
+  const bool finished = co_await event::FirstOf<void>(rest, expired);
+  if (finished) rest.take();
+  co_return finished;
+}
+
+session::Decision SessionHooks::decide(const Callback& callback, const lua::Call& call,
+                                       bool in_time) {
+  if (!in_time) return fail(callback, "callback exceeded callback_timeout");
+  if (call.failed()) return fail(callback, call.failure());
+  const int count = call.result_count();
+  if (count > 1 && !callback.last_counts) {
+    return fail(callback, fmt::format("returned {} values; only one can count", count));
+  }
+  lua_State* const results = call.results();
+  const int index = callback.last_counts ? count : std::min(count, 1);
+  const bool nothing = index == 0 || lua_isnil(results, index);
+  if (nothing && callback.may_proceed) return session::Proceed{};
+  // Reading needs room on a stack that must not grow here.
+  if (count > LUA_MINSTACK / 2) return fail(callback, "returned too many values");
+  const Action* const action = nothing ? nullptr : lua::Class<Action>::test(results, index);
+  if (action != nullptr) return judge(callback, *action);
+  return fail(callback, fmt::format("returned {}; expected: {}",
+                                    nothing ? "nothing" : luaL_typename(results, index),
+                                    expectation(callback)));
+}
+
+session::Decision SessionHooks::judge(const Callback& callback, const Action& action) {
+  if (const auto* refusal = std::get_if<session::Refuse>(&action.what)) {
+    if (callback.may_refuse) return *refusal;
+    return fail(callback,
+                fmt::format("returned client:err(…); expected: {}", expectation(callback)));
+  }
+  if (callback.may_connect) return connect(callback, std::get<ConnectAction>(action.what));
+  return fail(callback,
+              fmt::format("returned client:connect(…); expected: {}", expectation(callback)));
+}
+
+// Credentials of the script's own let anybody in whom nothing has checked.
+session::Decision SessionHooks::connect(const Callback& callback, const ConnectAction& action) {
+  const bool checked = !action.logs_in_by_itself() || session_.is_local() || action.unchecked;
+  if (!checked && callback.is_checked) {
+    return fail(callback,
+                "nothing has checked this client's password, but client:connect has credentials of "
+                "the script's own; say unchecked = true in its options to let everybody in");
+  }
+  if (!checked) host_->warn_unchecked(handler_, session_);
+  return action.decision();
+}
+
+session::Decision SessionHooks::fail(const Callback& callback, const std::string& why,
+                                     const std::string& traceback) {
+  session_.metrics().lua_errors.add();
+  const std::string name = session_.name();
+  const log::Logger logger = session_.services().logger.with(name);
+  logger.error("callback failed", log::field("callback", callback.name), log::field("error", why));
+  if (!traceback.empty()) logger.text(log::Level::Error, callback.name, traceback);
+  session::Refuse refusal;
+  refusal.message = kClientMessage;
+  return refusal;
+}
+
+session::Decision SessionHooks::fail(const Callback& callback, const lua::Call::Failure& failure) {
+  if (failure.aborted) session_.metrics().lua_aborts.add();
+  return fail(callback, failure.message, failure.traceback);
+}
+
+}  // namespace perilune::script

@@ -1,0 +1,181 @@
+#include "script/host.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "event/first_of.hh"
+#include "lua/call.hh"
+#include "lua/chunk.hh"
+#include "lua/function.hh"
+#include "script/globals.hh"
+#include "script/hooks.hh"
+#include "session/session.hh"
+#include "util/error.hh"
+
+namespace perilune::script {
+
+namespace {
+
+lua::Memory initial_memory() {
+  lua::Memory memory;
+  memory.set_limit(session::ScriptSettings{}.script_memory);
+  return memory;
+}
+
+std::string with_traceback(const std::string& message, const std::string& traceback) {
+  // The last line is the main chunk itself: with nothing else there it tells nothing.
+  const auto lines = std::ranges::count(traceback, '\n');
+  return lines > 2 ? message + "\n" + traceback : message;
+}
+
+}  // namespace
+
+Host::Host(event::Loop& loop, HostOptions options)
+    : loop_(loop), options_(std::move(options)), state_(loop, options_.sources, initial_memory()) {
+  state_.set_owner(this);
+  state_.watch().set_limit(settings().callback_cpu_limit);
+  state_.protect([](lua_State* L) { open_globals(L); });
+}
+
+Host::~Host() {
+  for (const Handler& handler : handlers_) release(handler);
+}
+
+Host& Host::of(lua_State* L) noexcept { return *static_cast<Host*>(lua::State::of(L).owner()); }
+
+event::Task<session::Declaration> Host::load() {
+  load_expired_.emplace(loop_);
+  load_started_ = loop_.now();
+  arm_load_deadline();
+  lua::Call call{state_, "main chunk"};
+  call.yield_regularly();
+  call.refuse_bare_yields();
+  bool in_time = true;
+  const bool over = call.start([this](lua_State* L) { return push_main_chunk(L); });
+  if (!over) {
+    event::Task<> rest = call.finish();
+    in_time = co_await event::FirstOf<void>(rest, *load_expired_);
+    if (in_time) rest.take();
+  }
+  load_deadline_.disarm();
+  if (!in_time) throw ConfigError(options_.path + ": the script did not end within load_timeout");
+  if (call.failed()) {
+    throw ConfigError(with_traceback(call.failure().message, call.failure().traceback));
+  }
+  read_globals();
+  co_return declaration_;
+}
+
+int Host::push_main_chunk(lua_State* L) {
+  const std::string file = std::filesystem::path(options_.path).filename();
+  const auto text = options_.sources->read(file);
+  std::string message;
+  if (text) {
+    if (lua::push_chunk(L, **text, ("@" + options_.path).c_str())) return 1;
+    lua_error(L);
+  }
+  // Without a position: there is no line to blame.
+  lua::push_text(L, fmt::format("{}: {}", options_.path, text.error().message));
+  lua_error(L);
+  return 0;
+}
+
+void Host::arm_load_deadline() {
+  const Millis elapsed = loop_.now() - load_started_;
+  const Millis left = std::max(settings().load_timeout - elapsed, Millis{1});
+  load_deadline_.arm(loop_, left, [this] { load_expired_->set(); });
+}
+
+void Host::read_globals() {
+  state_.protect([this](lua_State* L) {
+    lua_getglobal(L, "populate_io_buffers");
+    declaration_.settings.populate_io_buffers = lua_toboolean(L, -1) != 0;
+  });
+}
+
+std::unique_ptr<session::Hooks> Host::make_hooks(session::Session& session, std::size_t listener) {
+  return std::make_unique<SessionHooks>(shared_from_this(), session, handlers_.at(listener));
+}
+
+bool Host::has_reload() {
+  bool has = false;
+  try {
+    state_.protect([&has](lua_State* L) {
+      lua_getglobal(L, "reload");
+      has = lua_isfunction(L, -1);
+    });
+  } catch (const lua::Error& error) {  // of a metatable of _G, or no memory
+    logger().error("no reload function", log::field("error", error.what()));
+  }
+  return has;
+}
+
+event::Task<> Host::call_reload() {
+  const auto self = shared_from_this();
+  lua::Call call{state_, "reload"};
+  bool in_time = true;
+  const bool over = call.start([](lua_State* L) {
+    lua_getglobal(L, "reload");
+    return 1;
+  });
+  if (!over) {
+    auto rest = call.finish();
+    in_time = co_await event::within(loop_, settings().load_timeout, std::move(rest));
+  }
+  if (in_time && !call.failed()) co_return;
+  options_.metrics->lua_errors.add();
+  const std::string why = in_time ? call.failure().message : "reload exceeded load_timeout";
+  logger().error("callback failed", log::field("callback", "reload"), log::field("error", why));
+  if (in_time) logger().text(log::Level::Error, "reload", call.failure().traceback);
+}
+
+std::string Host::describe() const {
+  std::string text;
+  for (const auto& listener : declaration_.listeners) {
+    text +=
+        fmt::format("mysql_listen {}: {}\n", listener.label, fmt::join(listener.callbacks, ", "));
+  }
+  const auto& settings = declaration_.settings;
+  text += fmt::format("workers {}\n", settings.workers ? std::to_string(*settings.workers)
+                                      : declaration_.uses_myproxy_names ? "1"
+                                                                        : "one per processor");
+  return text;
+}
+
+void Host::apply_settings(const session::ScriptSettings& settings) {
+  declaration_.settings = settings;
+  state_.memory().set_limit(settings.script_memory);
+  state_.watch().set_limit(settings.callback_cpu_limit);
+  arm_load_deadline();
+}
+
+void Host::add_listener(session::ListenerDeclaration declaration, const Handler& handler) {
+  const auto& where = declaration.where;
+  if (std::ranges::find(declaration_.listeners, where, &session::ListenerDeclaration::where) !=
+      declaration_.listeners.end()) {
+    release(handler);
+    throw lua::Error(fmt::format("{} has a listener already", declaration.label));
+  }
+  declaration_.uses_myproxy_names |= handler.is_myproxy;
+  handlers_.push_back(handler);
+  declaration_.listeners.push_back(std::move(declaration));
+}
+
+void Host::warn_unchecked(const Handler& handler, session::Session& session) {
+  if (std::exchange(handler.has_warned, true)) return;
+  logger().warning(
+      "logins are not checked: on_handshake_response connects with credentials of the script's own",
+      log::field("listener", session.listener().declaration.label));
+}
+
+void Host::release(const Handler& handler) noexcept {
+  for (const int reference :
+       {handler.on_connect, handler.on_login, handler.on_command_phase, handler.on_disconnect}) {
+    state_.unref(reference);
+  }
+}
+
+}  // namespace perilune::script

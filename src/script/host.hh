@@ -1,0 +1,117 @@
+#pragma once
+
+// script: what configurations see: functions, objects, callbacks. Implements session::Hooks by
+// Lua; knows no protocol and no socket.
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "event/deadline.hh"
+#include "event/latch.hh"
+#include "event/loop.hh"
+#include "event/task.hh"
+#include "log/logger.hh"
+#include "lua/sources.hh"
+#include "lua/state.hh"
+#include "session/declaration.hh"
+#include "session/hooks.hh"
+#include "stats/metrics.hh"
+
+namespace perilune::session {
+class Session;
+}
+
+namespace perilune::script {
+
+struct HostOptions {
+  std::string path;  // of the main file; `sources` were made with the same
+  std::shared_ptr<lua::Sources> sources;
+  unsigned worker = 0;
+  bool first_worker = true;
+  const log::Logger* logger = nullptr;  // outlives the host, as do the metrics
+  stats::Cells* metrics = nullptr;
+  std::vector<std::string> systemd_socket_names;  // one per socket that systemd passed
+  bool check_only = false;
+};
+
+// The callbacks of one listener: references into the registry.
+struct Handler {
+  int on_connect = LUA_NOREF;
+  int on_login = LUA_NOREF;  // or on_handshake_response
+  int on_command_phase = LUA_NOREF;
+  int on_disconnect = LUA_NOREF;
+  bool is_myproxy = false;  // on_handshake_response
+  mutable bool has_warned = false;
+};
+
+// One worker's run of one generation's script: a Lua state and what the main chunk declared. Used
+// by its worker's thread alone. Sessions keep theirs alive.
+class Host : public std::enable_shared_from_this<Host> {
+ public:
+  Host(event::Loop& loop, HostOptions options);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+  ~Host();
+
+  static Host& of(lua_State* L) noexcept;
+
+  // Runs the main chunk; throws ConfigError("file:line: message", and the traceback).
+  event::Task<session::Declaration> load();
+  // The generation has taken over: from now on listeners and settings raise.
+  void commit() noexcept {
+    state_.finish_loading();
+    state_.collect_garbage();  // of the load: it would only set the pace of later collections
+  }
+  // What lives as long as the host does.
+  void keep_alive(std::shared_ptr<const void> what) noexcept { kept_alive_ = std::move(what); }
+  bool is_loading() const noexcept { return state_.is_loading(); }
+
+  // For sessions of the listener with this index in the declaration.
+  std::unique_ptr<session::Hooks> make_hooks(session::Session& session, std::size_t listener);
+
+  // The script's global function reload(), if it has one. What fails is logged.
+  bool has_reload();
+  event::Task<> call_reload();
+
+  // What the script declared, in words, a line each.
+  std::string describe() const;
+
+  bool populate_io_buffers() const noexcept { return declaration_.settings.populate_io_buffers; }
+  lua::Watch& watch() noexcept { return state_.watch(); }
+  std::shared_ptr<lua::Watch> share_watch() const noexcept { return state_.share_watch(); }
+  std::size_t memory_used() noexcept { return state_.memory().used(); }
+
+  // --- for the functions of the script
+
+  lua::State& state() noexcept { return state_; }
+  const HostOptions& options() const noexcept { return options_; }
+  const log::Logger& logger() const noexcept { return *options_.logger; }
+  const session::ScriptSettings& settings() const noexcept { return declaration_.settings; }
+  void apply_settings(const session::ScriptSettings& settings);
+  // Throws lua::Error when something listens there already.
+  void add_listener(session::ListenerDeclaration declaration, const Handler& handler);
+  // Logs once for each listener that its script lets in clients whom nothing has checked.
+  void warn_unchecked(const Handler& handler, session::Session& session);
+
+ private:
+  int push_main_chunk(lua_State* L);
+  void arm_load_deadline();
+  void read_globals();
+  void release(const Handler& handler) noexcept;
+
+  std::shared_ptr<const void> kept_alive_;
+  event::Loop& loop_;
+  HostOptions options_;
+  lua::State state_;
+  session::Declaration declaration_;
+  std::deque<Handler> handlers_;  // sessions refer to them
+  std::optional<event::Latch> load_expired_;
+  event::Deadline load_deadline_;
+  Millis load_started_{0};
+};
+
+}  // namespace perilune::script

@@ -1,0 +1,58 @@
+#include "script/later.hh"
+
+#include <string>
+
+#include "lua/error.hh"
+#include "lua/function.hh"
+
+namespace perilune::script {
+
+namespace {
+
+constexpr const char* kFunctions[] = {
+    "admin_listen",   "control_listen", "control_resolve",   "disconnect",    "every",
+    "local_sessions", "log_file",       "log_journal",       "log_socket",    "log_syslog",
+    "mssql_cluster",  "mssql_listen",   "mssql_resolve",     "mysql_cluster", "pgsql_cluster",
+    "pgsql_listen",   "pgsql_resolve",  "prometheus_listen", "sessions",      "shared",
+    "tcp_cluster",    "tcp_listen",     "tcp_resolve",
+};
+
+constexpr const char* kLibraries[] = {
+    "control_client", "json", "jwt", "metric", "pg", "re2", "socket", "sodium", "toml", "yaml",
+};
+
+int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }
+
+}  // namespace
+
+void fail_later(std::string_view name) {
+  throw lua::Error(std::string(name) + " is not in this version of Perilune");
+}
+
+void push_later_function(lua_State* L, const char* name) {
+  lua_pushstring(L, name);
+  lua_pushcclosure(L, lua::guarded<later>, 1);
+}
+
+void push_later_library(lua_State* L, const char* name) {
+  lua_newtable(L);
+  lua_newtable(L);
+  for (const char* event : {"__index", "__newindex", "__call"}) {
+    push_later_function(L, name);
+    lua_setfield(L, -2, event);
+  }
+  lua_setmetatable(L, -2);
+}
+
+void set_later_names(lua_State* L) {
+  for (const char* name : kFunctions) {
+    push_later_function(L, name);
+    lua_setfield(L, -2, name);
+  }
+  for (const char* name : kLibraries) {
+    push_later_library(L, name);
+    lua_setfield(L, -2, name);
+  }
+}
+
+}  // namespace perilune::script

@@ -1,0 +1,182 @@
+#include "script/listen.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "lua/class.hh"
+#include "lua/options.hh"
+#include "script/address.hh"
+#include "script/globals.hh"
+#include "script/host.hh"
+#include "script/later.hh"
+#include "util/suggest.hh"
+
+namespace perilune::script {
+
+namespace {
+
+constexpr std::uint64_t kMaxMode = 07777;
+
+constexpr std::array<std::string_view, 5> kCallbacks{
+    "on_command_phase", "on_connect", "on_disconnect", "on_handshake_response", "on_login"};
+constexpr std::array<std::string_view, 3> kLaterCallbacks{"on_init_db", "on_log", "on_query"};
+
+constexpr std::array<std::string_view, 14> kOptions{"backlog",
+                                                    "group",
+                                                    "handshake_timeout",
+                                                    "idle_timeout",
+                                                    "max_connections",
+                                                    "mode",
+                                                    "server_version",
+                                                    "user",
+                                                    "allow_cleartext",
+                                                    "like",
+                                                    "log",
+                                                    "max_query",
+                                                    "proxy_protocol",
+                                                    "tls"};
+constexpr std::array<std::string_view, 6> kLaterOptions{"allow_cleartext", "like",           "log",
+                                                        "max_query",       "proxy_protocol", "tls"};
+
+bool contains(std::span<const std::string_view> names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// --- where
+
+void check_systemd_sockets(const Host& host, const SystemdObject& wish) {
+  const auto& passed = host.options().systemd_socket_names;
+  if (host.options().check_only) return;
+  if (passed.empty()) throw lua::Error("No systemd socket");
+  if (wish.name.empty() || std::ranges::find(passed, wish.name) != passed.end()) return;
+  throw lua::Error(fmt::format("No systemd socket of the name '{}'", wish.name));
+}
+
+void read_where(lua_State* L, int index, session::ListenerDeclaration& declaration) {
+  if (const auto* wish = lua::Class<SystemdObject>::test(L, index)) {
+    check_systemd_sockets(Host::of(L), *wish);
+    declaration.where = session::SystemdSockets{wish->name};
+    declaration.label = wish->name.empty() ? "systemd" : "systemd." + wish->name;
+    return;
+  }
+  if (const auto* address = lua::Class<AddressObject>::test(L, index)) {
+    declaration.where = address->address;
+    declaration.label = address->address.text();
+    return;
+  }
+  const std::string_view text = lua::check_text(L, index);
+  const auto address = net::parse_listen_address(text, kMysqlPort);
+  if (!address) throw lua::ArgumentError(index, address.error().message);
+  declaration.where = *address;
+  declaration.label = text;
+}
+
+// --- the handler
+
+void check_handler_key(lua_State* L, std::string_view key) {
+  if (contains(kLaterCallbacks, key)) fail_later(key);
+  if (!contains(kCallbacks, key)) throw lua::Error(unknown_name("callback", key, kCallbacks));
+  if (!lua_isfunction(L, -1)) throw lua::Error(fmt::format("'{}' is not a function", key));
+}
+
+std::vector<std::string> check_handler(lua_State* L, int index) {
+  lua::check_table(L, index);
+  std::vector<std::string> callbacks;
+  lua::for_each_key(L, index, "callback", [L, &callbacks](std::string_view key) {
+    check_handler_key(L, key);
+    callbacks.emplace_back(key);
+  });
+  std::ranges::sort(callbacks);
+  const bool own = std::ranges::find(callbacks, "on_login") != callbacks.end();
+  const bool myproxy = std::ranges::find(callbacks, "on_handshake_response") != callbacks.end();
+  if (own && myproxy) {
+    throw lua::Error("on_login and on_handshake_response are the same; only one is allowed");
+  }
+  if (!own && !myproxy) throw lua::Error("the handler has no on_login");
+  return callbacks;
+}
+
+int reference_to(lua_State* L, int table, const char* name) {
+  lua_pushstring(L, name);
+  lua_rawget(L, table);
+  if (!lua_isnil(L, -1)) return luaL_ref(L, LUA_REGISTRYINDEX);
+  lua_pop(L, 1);
+  return LUA_NOREF;
+}
+
+Handler make_handler(lua_State* L, int table) {
+  Handler handler;
+  handler.on_connect = reference_to(L, table, "on_connect");
+  handler.on_login = reference_to(L, table, "on_login");
+  handler.on_command_phase = reference_to(L, table, "on_command_phase");
+  handler.on_disconnect = reference_to(L, table, "on_disconnect");
+  if (handler.on_login >= 0) return handler;
+  handler.on_login = reference_to(L, table, "on_handshake_response");
+  handler.is_myproxy = true;
+  return handler;
+}
+
+// --- options
+
+// Lua 5.1 has no octal numbers: the digits of 0666 or '0666' are meant as chmod means them.
+std::uint32_t parse_mode(const std::string& text) {
+  std::uint64_t mode = 0;
+  const bool octal = !text.empty() && std::ranges::all_of(text, [&mode](char c) {
+    mode = std::min<std::uint64_t>(mode * 8 + static_cast<std::uint64_t>(c - '0'), kMaxMode + 1);
+    return c >= '0' && c <= '7';
+  });
+  if (!octal || mode > kMaxMode) throw lua::Error("bad 'mode' value (0666, for example)");
+  return static_cast<std::uint32_t>(mode);
+}
+
+void read_unix_options(const lua::Options& options, session::ListenerDeclaration& declaration) {
+  const auto* address = std::get_if<net::Address>(&declaration.where);
+  for (const std::string_view name : {"mode", "user", "group"}) {
+    if (options.has(name) && address != nullptr && address->path().empty()) {
+      throw lua::Error(fmt::format("'{}' is only for unix sockets with a path", name));
+    }
+  }
+  session::ListenerOptions& read = declaration.options;
+  if (const auto mode = options.text("mode")) read.mode = parse_mode(*mode);
+  read.user = options.text("user").value_or("");
+  read.group = options.text("group").value_or("");
+}
+
+void read_options(lua_State* L, int index, session::ListenerDeclaration& declaration) {
+  if (lua_isnoneornil(L, index)) return;
+  lua::check_table(L, index);
+  const lua::Options options{L, index, "option", kOptions};
+  for (const std::string_view name : kLaterOptions) {
+    if (options.has(name)) fail_later(name);
+  }
+  read_unix_options(options, declaration);
+  session::ListenerOptions& read = declaration.options;
+  if (const auto backlog = options.integer("backlog", std::numeric_limits<int>::max())) {
+    read.backlog = static_cast<int>(*backlog);
+  }
+  read.max_connections =
+      options.integer("max_connections", std::numeric_limits<std::uint32_t>::max()).value_or(0);
+  read.handshake_timeout = options.duration("handshake_timeout").value_or(read.handshake_timeout);
+  read.idle_timeout = options.duration("idle_timeout").value_or(read.idle_timeout);
+  read.server_version = options.text("server_version").value_or("");
+}
+
+}  // namespace
+
+int mysql_listen(lua_State* L) {
+  check_is_loading(L, "mysql_listen");
+  session::ListenerDeclaration declaration;
+  read_where(L, 1, declaration);
+  declaration.callbacks = check_handler(L, 2);
+  read_options(L, 3, declaration);
+  Host::of(L).add_listener(std::move(declaration), make_handler(L, 2));
+  return 0;
+}
+
+}  // namespace perilune::script

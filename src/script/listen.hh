@@ -1,0 +1,10 @@
+#pragma once
+
+#include "lua/api.hh"
+
+namespace perilune::script {
+
+// mysql_listen(address, handler [, options]): main chunk only.
+int mysql_listen(lua_State* L);
+
+}  // namespace perilune::script

@@ -1,0 +1,50 @@
+#pragma once
+
+// session: what every protocol's session is made of: decisions, hooks, the pump. No protocol, no
+// Lua.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "auth/mysql_methods.hh"
+#include "net/address.hh"
+#include "util/clock.hh"
+
+namespace perilune::session {
+
+// What the client said of itself when it logged in; `attributes` are MySQL's connect attributes in
+// the order of the wire.
+struct Login {
+  std::string user;
+  std::string database;
+  std::vector<std::pair<std::string, std::string>> attributes;
+  bool change = false;  // COM_CHANGE_USER
+};
+
+// Go on with what was asked.
+struct Proceed {};
+
+// Answer with an error instead. Empty or absent parts mean the protocol's usual ones.
+struct Refuse {
+  std::string message;
+  std::optional<std::uint16_t> code;
+  std::string sqlstate;
+};
+
+using Target = net::Endpoint;
+
+// Log in to a server. Without credentials the client's own login is passed through.
+struct ConnectTo {
+  Target target;
+  Login login;
+  auth::Credentials credentials;
+  Millis connect_timeout{5000};  // for resolving and connecting together
+};
+
+using Decision = std::variant<Proceed, Refuse, ConnectTo>;
+
+}  // namespace perilune::session

@@ -1,0 +1,44 @@
+#include "session/declaration.hh"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace perilune::session {
+
+namespace {
+
+using Listeners = std::vector<ListenerDeclaration>;
+
+const ListenerDeclaration* find_where(const Listeners& listeners, const ListenWhere& where) {
+  const auto found = std::ranges::find(listeners, where, &ListenerDeclaration::where);
+  return found == listeners.end() ? nullptr : &*found;
+}
+
+// What `ours` has and `theirs` has not, or not in the same way.
+std::optional<std::string> missing(const Listeners& ours, const Listeners& theirs) {
+  for (const ListenerDeclaration& listener : ours) {
+    const ListenerDeclaration* other = find_where(theirs, listener.where);
+    if (other == nullptr) return fmt::format("the listener on {} is missing", listener.label);
+    if (other->options != listener.options) {
+      return fmt::format("the listener on {} has other options", listener.label);
+    }
+    if (other->callbacks != listener.callbacks) {
+      return fmt::format("the listener on {} has other callbacks", listener.label);
+    }
+    if (*other != listener) return fmt::format("the listener on {} is another", listener.label);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> Declaration::difference(const Declaration& other) const {
+  if (settings != other.settings) return "the settings differ";
+  if (const auto lacking = missing(listeners, other.listeners)) return lacking;
+  if (const auto extra = missing(other.listeners, listeners)) return "additionally, " + *extra;
+  if (listeners.size() != other.listeners.size()) return "the number of listeners differs";
+  return std::nullopt;
+}
+
+}  // namespace perilune::session

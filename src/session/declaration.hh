@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "net/address.hh"
+#include "util/clock.hh"
+
+namespace perilune::session {
+
+enum class Protocol : std::uint8_t { Mysql };
+
+// Every socket that systemd passed, or those of one FileDescriptorName.
+struct SystemdSockets {
+  std::string name;  // empty: all
+  bool operator==(const SystemdSockets&) const = default;
+};
+
+// '*:3306' is an Address with is_any_family() (both families).
+using ListenWhere = std::variant<net::Address, SystemdSockets>;
+
+// The options table of a listener; what changes here is applied in place by a reload.
+struct ListenerOptions {
+  std::optional<std::uint32_t> mode;  // of a unix socket; 0666 by default
+  std::string user, group;            // owner of a unix socket; empty: unchanged
+  int backlog = 1024;
+  std::uint64_t max_connections = 0;  // 0: no limit
+  Millis handshake_timeout{10000};    // until the command phase; the script's waiting excluded
+  Millis idle_timeout{0};             // 0: none
+  std::string server_version;         // announced; empty: the protocol's default
+  bool operator==(const ListenerOptions&) const = default;
+};
+
+// One call of mysql_listen and its like.
+struct ListenerDeclaration {
+  Protocol protocol = Protocol::Mysql;
+  ListenWhere where;
+  ListenerOptions options;
+  std::vector<std::string> callbacks;  // names, sorted
+  std::string label;                   // where it listens, as the script wrote it: for messages
+  bool operator==(const ListenerDeclaration&) const = default;
+};
+
+// settings{…}
+struct ScriptSettings {
+  std::optional<unsigned> workers;
+  Millis drain_timeout{30000};
+  Millis callback_timeout{10000};
+  Millis callback_cpu_limit{1000};
+  Millis load_timeout{30000};
+  std::uint64_t script_memory = 256ULL << 20;  // bytes for one worker's Lua state
+  bool populate_io_buffers = false;
+  bool operator==(const ScriptSettings&) const = default;
+};
+
+// What one run of the script declared; two workers' must be the same.
+struct Declaration {
+  std::vector<ListenerDeclaration> listeners;  // in the script's order; compared as a set
+  ScriptSettings settings;
+  bool uses_myproxy_names = false;  // on_handshake_response: one worker by default
+
+  // nullopt if both declare the same, else the first difference in words.
+  std::optional<std::string> difference(const Declaration& other) const;
+};
+
+}  // namespace perilune::session

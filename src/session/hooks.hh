@@ -1,0 +1,30 @@
+#pragma once
+
+#include <memory>
+
+#include "event/task.hh"
+#include "session/decision.hh"
+
+namespace perilune::session {
+
+class Session;
+
+// What the user's script decides about one session. Called on the session's thread, one at a time;
+// the tasks never throw: a callback that fails is logged by the implementation and refuses
+// (on_disconnect: is only logged). Destroying a task cancels the callback where it waits.
+class Hooks {
+ public:
+  virtual ~Hooks() = default;
+
+  virtual event::Task<Decision> on_connect() = 0;
+  virtual event::Task<Decision> on_login(Login login) = 0;
+  virtual event::Task<Decision> on_command_phase() = 0;
+  virtual event::Task<> on_disconnect() = 0;
+
+  // Whether the script has the callback at all: asked before a task is made for nothing.
+  virtual bool has_on_connect() const noexcept = 0;
+  virtual bool has_on_command_phase() const noexcept = 0;
+  virtual bool has_on_disconnect() const noexcept = 0;
+};
+
+}  // namespace perilune::session

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <memory>
+
+#include "event/task.hh"
+#include "net/stream.hh"
+#include "session/driver.hh"
+#include "session/session.hh"
+
+namespace perilune::session {
+
+// One session from beginning to end: serves it until it is over or stopped, and is the only place
+// where its errors end: one log line, close. on_disconnect comes last. Never throws.
+event::Task<> run(std::unique_ptr<Session> session, std::unique_ptr<net::Stream> client,
+                  const Driver& driver);
+
+}  // namespace perilune::session

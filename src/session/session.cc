@@ -1,0 +1,87 @@
+#include "session/session.hh"
+
+#include <fmt/format.h>
+
+#include "net/peer_credentials.hh"
+
+namespace perilune::session {
+
+namespace {
+
+std::string peer_name(const net::SmallAddress& peer, int fd) {
+  if (!peer.is_unix()) return peer.expand().text();
+  const auto credentials = net::peer_credentials(fd);
+  if (!credentials || !*credentials) return "local";
+  return fmt::format("pid={} uid={}", (*credentials)->pid, (*credentials)->uid);
+}
+
+bool take_place(const Listener& listener) noexcept {
+  const std::uint64_t limit = listener.declaration.options.max_connections;
+  std::uint64_t open = listener.open->load(std::memory_order_relaxed);
+  do {
+    if (limit > 0 && open >= limit) return false;
+  } while (!listener.open->compare_exchange_weak(open, open + 1, std::memory_order_relaxed));
+  return true;
+}
+
+}  // namespace
+
+Session::Session(Services& services, std::shared_ptr<const Listener> listener, std::uint32_t id,
+                 int client_fd, net::SmallAddress peer)
+    : user(services.texts),
+      database(services.texts),
+      server_version(services.texts),
+      services_(services),
+      listener_(std::move(listener)),
+      stopped_(services.loop),
+      connected_at_(std::chrono::system_clock::now()),
+      peer_(std::move(peer)),
+      id_(id),
+      client_fd_(client_fd),
+      has_place_(take_place(*listener_)) {}
+
+Session::~Session() {
+  if (has_place_) listener_->open->fetch_sub(1, std::memory_order_relaxed);
+  if (list_ != nullptr) list_->leave(*this);
+}
+
+void SessionList::enter(Session& session) noexcept {
+  session.list_ = this;
+  session.next_ = first_;
+  if (first_ != nullptr) first_->previous_ = &session;
+  first_ = &session;
+}
+
+void SessionList::leave(Session& session) {
+  (session.previous_ != nullptr ? session.previous_->next_ : first_) = session.next_;
+  if (session.next_ != nullptr) session.next_->previous_ = session.previous_;
+  left_();
+}
+
+void Session::watch(net::Stream& client) {
+  client.begin_reading();
+  client.set_hangup_listener(this);
+}
+
+std::string Session::name() const {
+  std::string name = peer_name(peer_, client_fd_);
+  if (!account.empty()) name += fmt::format(" \"{}\"", account);
+  return name;
+}
+
+void Session::stop(StopReason reason) {
+  if (stop_reason_ != StopReason::None) return;
+  stop_reason_ = reason;
+  stopped_.set();
+}
+
+void Session::drain() {
+  draining_ = true;
+  if (ending_ != nullptr) ending_->drain();
+}
+
+void Session::say_farewell() {
+  if (ending_ != nullptr) ending_->say_farewell(stop_reason_);
+}
+
+}  // namespace perilune::session

@@ -1,0 +1,159 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "event/latch.hh"
+#include "event/loop.hh"
+#include "event/task_group.hh"
+#include "log/logger.hh"
+#include "net/small_address.hh"
+#include "net/stream.hh"
+#include "session/declaration.hh"
+#include "session/hooks.hh"
+#include "session/session_list.hh"
+#include "session/shared_text.hh"
+#include "stats/metrics.hh"
+#include "util/clock.hh"
+
+namespace perilune::session {
+
+// What a worker lends to its sessions; outlives them.
+struct Services {
+  event::Loop& loop;
+  event::TaskGroup& background;  // for what a session leaves behind
+  const log::Logger& logger;
+  stats::Cells& metrics;
+  SharedText::Pool texts{};
+};
+
+// A listener of a generation as its sessions see it. Immutable, shared by the workers.
+struct Listener {
+  ListenerDeclaration declaration;
+  std::size_t index = 0;  // in the generation's declaration
+  // Sessions of this listener in all workers; the same object through reloads.
+  std::shared_ptr<std::atomic<std::uint64_t>> open;
+};
+
+enum class StopReason : std::uint8_t {
+  None,
+  ClientGone,
+  Disconnect,  // the script or the admin said so
+  HandshakeTimeout,
+  IdleTimeout,
+  Shutdown,  // the daemon ends now
+};
+
+// The part of a protocol that can end a session in good order where it stands. All calls come from
+// the loop.
+class Ending {
+ public:
+  // Writes this protocol's error.
+  virtual void say_farewell(StopReason reason) = 0;
+  // The session has begun to drain: ends it if this is a quiet moment.
+  virtual void drain() {}
+
+ protected:
+  ~Ending() = default;
+};
+
+// Forwarded bytes and statements so far.
+struct Traffic {
+  std::uint64_t from_client = 0;
+  std::uint64_t from_server = 0;
+  std::uint64_t statements = 0;
+};
+
+// Who a session is, for its own code, the script and the log, and how it is ended. Lives on its
+// worker's thread.
+class Session final : private net::HangupListener {
+ public:
+  Session(Services& services, std::shared_ptr<const Listener> listener, std::uint32_t id,
+          int client_fd, net::SmallAddress peer);
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() override;
+
+  Services& services() const noexcept { return services_; }
+  event::Loop& loop() noexcept { return services_.loop; }
+  stats::Cells& metrics() noexcept { return services_.metrics; }
+  const Listener& listener() const noexcept { return *listener_; }
+  const ListenerOptions& options() const noexcept { return listener_->declaration.options; }
+
+  Hooks& hooks() noexcept { return *hooks_; }
+  void set_hooks(std::unique_ptr<Hooks> hooks) noexcept { hooks_ = std::move(hooks); }
+
+  // The listener is full: the protocol refuses the client before it says a word.
+  bool is_over_limit() const noexcept { return !has_place_; }
+
+  // For log lines: the peer's address or "pid=P uid=U", and the account once there is one.
+  std::string name() const;
+
+  std::uint32_t id() const noexcept { return id_; }
+  int client_fd() const noexcept { return client_fd_; }  // for peer credentials; -1 once closed
+  void forget_client_fd() noexcept { client_fd_ = -1; }
+  net::Address peer() const noexcept { return peer_.expand(); }
+  bool is_local() const noexcept { return peer_.is_unix(); }
+  WallTime connected_at() const noexcept { return connected_at_; }
+
+  // Ends the session soon, from whatever it waits for; the first reason counts.
+  void stop(StopReason reason);
+  StopReason stop_reason() const noexcept { return stop_reason_; }
+  event::Latch& stopped() noexcept { return stopped_; }
+
+  // Asks the session to end at its first moment with nothing outstanding and no transaction open.
+  // Called from the loop.
+  void drain();
+  bool is_draining() const noexcept { return draining_; }
+
+  // Tells the client why the session ends; called at most once, when it is stopped from outside.
+  void say_farewell();
+
+  // Stops the session when its client goes away while nobody reads.
+  void watch(net::Stream& client);
+
+  // Who knows how to end the session at this point of it; null: nobody.
+  void set_ending(Ending* ending) noexcept { ending_ = ending; }
+
+  SharedText user;            // as the client gave it
+  SharedText database;        // likewise
+  std::string account;        // set by the script; log prefix
+  SharedText server_version;  // announced, then the server's own
+  net::SmallAddress server;   // none before it is connected
+  Traffic traffic;
+
+ private:
+  friend class SessionList;
+  void on_hangup() override { stop(StopReason::ClientGone); }
+
+  Services& services_;
+  SessionList* list_ = nullptr;
+  Session* previous_ = nullptr;
+  Session* next_ = nullptr;
+  std::shared_ptr<const Listener> listener_;
+  std::unique_ptr<Hooks> hooks_;
+  event::Latch stopped_;
+  Ending* ending_ = nullptr;
+  WallTime connected_at_;
+  net::SmallAddress peer_;
+  std::uint32_t id_;
+  int client_fd_;
+  StopReason stop_reason_ = StopReason::None;
+  bool draining_ = false;
+  bool has_place_;  // among the listener's max_connections
+};
+
+template <typename Function>
+void SessionList::for_each(Function function) {
+  for (Session* session = first_; session != nullptr;) {
+    Session* const next = session->next_;
+    function(*session);
+    session = next;
+  }
+}
+
+}  // namespace perilune::session

@@ -1,0 +1,1 @@
+"""Scripted peers and process harness of the end-to-end tests."""

@@ -1,0 +1,195 @@
+#include "proto/mysql/login.hh"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "proto/mysql/back.hh"
+#include "unit/proto/mysql/login_fixture.hh"
+
+namespace perilune::proto::mysql {
+
+namespace {
+
+// A script that lets in at the login and then thinks for ever.
+class Thinking final : public session::Hooks {
+ public:
+  Thinking(event::Loop& loop, test::FakeHooks::OnLogin on_login)
+      : never_(loop), on_login_(std::move(on_login)) {}
+  event::Task<session::Decision> on_connect() override { co_return session::Proceed{}; }
+  event::Task<session::Decision> on_login(session::Login login) override {
+    session::Decision decision = on_login_(std::move(login));
+    co_return decision;
+  }
+  event::Task<session::Decision> on_command_phase() override {
+    co_await never_;
+    co_return session::Proceed{};
+  }
+  event::Task<> on_disconnect() override { co_return; }
+  bool has_on_connect() const noexcept override { return false; }
+  bool has_on_command_phase() const noexcept override { return true; }
+  bool has_on_disconnect() const noexcept override { return false; }
+
+ private:
+  event::Latch never_;
+  test::FakeHooks::OnLogin on_login_;
+};
+
+event::Task<> let_in(Channel& channel) {
+  wire::AuthSwitchRequest request;
+  request.auth_plugin = "mysql_native_password";
+  request.auth_data.assign(20, std::byte{'n'});
+  Buffer payload;
+  wire::append_auth_switch_request(payload, request);
+  channel.send(payload);
+  co_await channel.receive(kLimit);
+  channel.send(ok());
+}
+
+// The client's half of let_in().
+event::Task<> be_let_in(Channel& channel) {
+  co_await send_login(channel);
+  co_await channel.receive(kLimit);
+  channel.send(Buffer(20, std::byte{'a'}));
+  const Buffer payload = co_await channel.receive(kLimit);
+  REQUIRE(payload.front() == std::byte{wire::kOkHeader});
+}
+
+// An address where connecting hangs: the queue of new connections is full and nobody accepts.
+class BlackHole {
+ public:
+  explicit BlackHole(event::Loop& loop) : socket_(net::ListenSocket::bind(any_port(), 0, {})) {
+    for (int i = 0; i < 4; ++i)
+      queued_.push_back(std::make_unique<net::Connecting>(loop, address()));
+  }
+  const net::Address& address() const { return socket_->address(); }
+
+ private:
+  std::shared_ptr<net::ListenSocket> socket_;
+  std::vector<std::unique_ptr<net::Connecting>> queued_;
+};
+
+}  // namespace
+
+TEST_CASE("login: the greeting has our id, a fresh scramble and the announced flags",
+          "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  Proxy first{loop, connect_to(server.address())};
+  Proxy second{loop, connect_to(server.address())};
+  const wire::Greeting a = test::run_task(loop, send_login(first.channel));
+  const wire::Greeting b = test::run_task(loop, send_login(second.channel));
+  CHECK(a.connection_id == 0x80000001U);
+  CHECK(a.auth_data.size() == 20);
+  CHECK(a.auth_data != b.auth_data);
+  CHECK((a.capabilities & wire::capability::kDeprecateEof) != 0);
+  CHECK((a.capabilities & (wire::capability::kSsl | wire::capability::kCompress)) == 0);
+}
+
+TEST_CASE("login: the server's refusal reaches the client unchanged", "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  Proxy proxy{loop, connect_to(server.address())};
+  const wire::Err err = test::run_task(loop, log_in_and_fail(proxy.channel));
+  CHECK(err.code == 1045);
+  CHECK(err.sql_state == "28000");
+  CHECK(err.message == "Access denied by the script");
+  CHECK(server.user == "anna");
+}
+
+TEST_CASE("login: a server that lacks what the client was promised is refused, and answered",
+          "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern & ~wire::capability::kDeprecateEof};
+  Proxy proxy{loop, connect_to(server.address())};
+  const wire::Err err = test::run_task(loop, log_in_and_fail(proxy.channel));
+  CHECK(err.code == 1043);
+  CHECK(err.message.find("DEPRECATE_EOF") != std::string::npos);
+  run_until(loop, [&] { return server.answered == 1; });
+  CHECK(server.answered == 1);
+  CHECK(server.unanswered == 0);
+}
+
+TEST_CASE("login: a client that vanishes leaves no handshake unanswered", "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  // At every turn of the loop between the client's login and the server's answer.
+  for (int turns = 0; turns < 12; ++turns) {
+    Proxy proxy{loop, connect_to(server.address())};
+    test::run_task(loop, [](Channel& channel) -> event::Task<> {
+      co_await send_login(channel);
+    }(proxy.channel));
+    for (int i = 0; i < turns; ++i) uv_run(loop.uv(), UV_RUN_NOWAIT);
+    if (proxy.session != nullptr) proxy.session->stop(session::StopReason::ClientGone);
+    run_until(loop, [&] {
+      return proxy.tasks.size() == 0 && proxy.background.size() == 0 &&
+             server.answered + server.unanswered == server.connections;
+    });
+  }
+  CHECK(server.connections > 0);
+  CHECK(server.unanswered == 0);
+}
+
+TEST_CASE("login: a silent server is given up in time", "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  server.is_silent = true;
+  Proxy proxy{loop, connect_to(server.address())};
+  const wire::Err err = test::run_task(loop, log_in_and_fail(proxy.channel));
+  CHECK(err.code == 1043);
+  CHECK(err.message == "Connection error: the server is silent");
+}
+
+TEST_CASE("login: who is stopped before the command phase began is told in answer to a command",
+          "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  server.method = let_in;
+  Proxy proxy{loop, std::make_unique<Thinking>(loop, connect_to(server.address()))};
+  test::run_task(loop, be_let_in(proxy.channel));
+  for (int i = 0; i < 4; ++i) uv_run(loop.uv(), UV_RUN_NOWAIT);
+  REQUIRE(proxy.session != nullptr);
+  proxy.session->stop(session::StopReason::Shutdown);
+  proxy.channel.set_sequence(1);  // a command was sent; throws if the error has another number
+  const Buffer payload = test::run_task(loop, proxy.channel.receive(kLimit));
+  CHECK(wire::decode_err(payload)->code == 1053);
+}
+
+TEST_CASE("login: a server connection left behind keeps the place of its session",
+          "[proto][mysql]") {
+  event::Loop loop;
+  auto server = std::make_unique<ScriptedServer>(loop, kModern);
+  server->is_silent = true;
+  Proxy proxy{loop, connect_to(server->address())};
+  test::run_task(
+      loop, [](Channel& channel) -> event::Task<> { co_await send_login(channel); }(proxy.channel));
+  run_until(loop, [&] { return server->connections == 1; });
+  for (int i = 0; i < 4; ++i) uv_run(loop.uv(), UV_RUN_NOWAIT);
+  REQUIRE(proxy.session != nullptr);
+  proxy.session->stop(session::StopReason::ClientGone);
+  run_until(loop, [&] { return proxy.session == nullptr; });
+  REQUIRE(proxy.session == nullptr);
+  CHECK(proxy.background.size() == 1);
+  CHECK(proxy.listener->open->load() == 1);
+  server.reset();
+  run_until(loop, [&] { return proxy.background.size() == 0; });
+  CHECK(proxy.background.size() == 0);
+  CHECK(proxy.listener->open->load() == 0);
+}
+
+TEST_CASE("login: an address that swallows everything leaves time for the others",
+          "[proto][mysql]") {
+  event::Loop loop;
+  BlackHole hole{loop};
+  ScriptedServer server{loop, kModern};
+  Proxy proxy{loop, connect_to(server.address())};
+  Back back{*proxy.session};
+  const Millis limit{600};
+  const auto begin = Clock::now();
+  test::run_task(loop, back.connect_to_any({hole.address(), server.address()}, limit));
+  CHECK(Clock::now() - begin < limit);
+  CHECK(proxy.session->server.expand() == server.address());
+}
+
+}  // namespace perilune::proto::mysql
