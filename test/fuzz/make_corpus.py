@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seeds of the fuzz targets from the recorded sessions.
+"""Makes the seeds of the fuzz targets from the recorded sessions, and some headers of the PROXY protocol.
 
 usage: make_corpus.py SESSIONS CORPUS
 
@@ -56,10 +56,29 @@ def streams(login, commands, extra):
     return data
 
 
+def proxy_headers():
+    """Each kind of header, whole, with something behind it, and with something wrong."""
+    ipv4 = bytes.fromhex("c0a80001c0a8000bdc0401bb")
+    ipv6 = bytes.fromhex("20010db8" + "00" * 11 + "01" + "ff" * 16 + "ffff0000")
+    unix = b"\0abstract".ljust(108, b"\0") + b"/run/x.sock".ljust(108, b"\0")
+    tlvs = bytes.fromhex("0400010003000401020304ea0000")
+
+    def binary(command, family, block):
+        return b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, family]) + len(block).to_bytes(2, "big") + block
+
+    yield from (binary(0x20, 0, b""), binary(0x20, 0x11, ipv4), binary(0x21, 0, b""), binary(0x21, 0x12, ipv4))
+    yield from (binary(0x21, family, block + tlvs) + b"rest" for family, block in ((0x11, ipv4), (0x21, ipv6), (0x31, unix)))
+    yield from (binary(0x21, 0x11, ipv4 + b"\x04\xff\xff"), binary(0x21, 0x21, ipv4), binary(0x21, 0x11, ipv4 * 400))
+    for line in ("TCP4 192.168.0.1 192.168.0.11 56324 443", "TCP6 2001:db8::1 ::ffff:1.2.3.4 65535 0", "UNKNOWN",
+                 "UNKNOWN " + "x" * 80, "TCP4 1.2.3.04 5.6.7.8 1 2", "TCP4 1.2.3.4 5.6.7.8 1 65536", "TCP6  ::1 ::1 1 2"):
+        yield f"PROXY {line}\r\n".encode()
+    yield b"PROXY UNKNOWN\n"
+
+
 def main():
     source, corpus = sys.argv[1:]
     seeds = {"fuzz_mysql_client_packets": set(), "fuzz_mysql_server_packets": set(),
-             "fuzz_mysql_exchange": set()}
+             "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers())}
     for login, commands in sessions(source):
         for direction, data in login:
             target = "client" if direction == "C" else "server"
