@@ -148,6 +148,22 @@ std::string_view Address::path() const noexcept {
   return bytes.empty() || bytes.front() == '\0' ? std::string_view() : bytes;
 }
 
+bool Address::is_ipv4() const noexcept {
+  return family() == AF_INET ||
+         (family() == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&storage_.v6.sin6_addr));
+}
+
+std::array<std::byte, sizeof(in6_addr)> Address::host_bytes() const noexcept {
+  std::array<std::byte, sizeof(in6_addr)> bytes{};
+  if (family() == AF_INET6) {
+    std::memcpy(bytes.data(), &storage_.v6.sin6_addr, bytes.size());
+  } else if (family() == AF_INET) {
+    bytes[10] = bytes[11] = std::byte{0xFF};
+    std::memcpy(&bytes[12], &storage_.v4.sin_addr, sizeof storage_.v4.sin_addr);
+  }
+  return bytes;
+}
+
 std::uint16_t Address::port() const noexcept {
   if (family() == AF_INET) return ntohs(storage_.v4.sin_port);
   if (family() == AF_INET6) return ntohs(storage_.v6.sin6_port);

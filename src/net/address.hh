@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -41,6 +43,10 @@ class Address {
   bool is_abstract() const noexcept;
   // True for any(): '*:3306' and '[::]:3306' are different wishes.
   bool is_dual_stack() const noexcept { return dual_stack_; }
+  // True for IPv4 in IPv6 too, which is what a socket of both families shows.
+  bool is_ipv4() const noexcept;
+  // Of a TCP address, IPv4 as ::ffff:a.b.c.d; zeros for others.
+  std::array<std::byte, sizeof(in6_addr)> host_bytes() const noexcept;
   // 0 for unix addresses.
   std::uint16_t port() const noexcept;
   // The file's path; empty for all but unix sockets with a path.
