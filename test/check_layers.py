@@ -8,7 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-# folder: folders it may include besides itself. The longest name that fits a file counts.
+# folder: folders it may include besides itself, or single headers without their ending. The longest name that fits a file
+# counts.
 ALLOWED = {
     "util": set(),
     "wire": {"util"},
@@ -20,7 +21,8 @@ ALLOWED = {
     "lua": {"util", "event"},
     "cluster": {"util", "event", "net", "log", "stats"},
     "sinks": {"util", "event", "net", "log"},
-    "session": {"util", "auth", "event", "stats", "log", "net", "cluster"},
+    # The PROXY protocol is no database's: it comes before any driver.
+    "session": {"util", "auth", "event", "stats", "log", "net", "cluster", "wire/proxy_protocol"},
     "proto": {"session", "util"},
     "proto/*": {"session", "cluster", "net", "wire/*", "auth", "event", "stats", "log", "util"},
     "script": {"session", "cluster", "lua", "net", "event", "stats", "log", "auth", "util"},
@@ -63,7 +65,7 @@ def covers(allowed, includer, included):
     if allowed is None:
         return True
     top = included.split("/")[0]
-    if top in allowed:
+    if top in allowed or included.rsplit(".", 1)[0] in allowed:
         return True
     # A protocol sees its own codecs, never another's.
     own = includer.split("/")[1] if includer.startswith("proto/") and includer.count("/") >= 2 else None

@@ -79,6 +79,28 @@ std::optional<Millis> Options::duration(std::string_view name) const {
   return *value;
 }
 
+std::optional<std::vector<std::string>> Options::texts(std::string_view name) const {
+  if (!push_table(name)) return std::nullopt;
+  const int list = lua_gettop(L_);
+  std::vector<std::string> values;
+  for (lua_pushnil(L_); lua_next(L_, list) != 0; lua_pop(L_, 1)) {
+    // In any other order, or with other keys, it is no list.
+    lua_rawgeti(L_, list, static_cast<int>(values.size() + 1));
+    if (lua_type(L_, -1) != LUA_TSTRING) fail(name, "a list of strings expected");
+    values.emplace_back(text_at(L_, -1));
+    lua_pop(L_, 1);
+  }
+  if (values.empty()) fail(name, "at least one string expected");
+  lua_pop(L_, 1);
+  return values;
+}
+
+bool Options::push_table(std::string_view name) const {
+  if (!push(name)) return false;
+  if (!lua_istable(L_, -1)) fail_type(name, "table");
+  return true;
+}
+
 void Options::fail(std::string_view name, std::string_view why) const {
   throw Error(fmt::format("bad '{}' value ({})", name, why));
 }

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "lua/api.hh"
 #include "util/clock.hh"
@@ -24,11 +25,16 @@ class Options {
   std::optional<std::uint64_t> integer(std::string_view name, std::uint64_t max) const;
   std::optional<std::uint64_t> size(std::string_view name) const;  // 1024 or '16M'
   std::optional<Millis> duration(std::string_view name) const;     // seconds or '500ms'
+  // A list of strings, at least one.
+  std::optional<std::vector<std::string>> texts(std::string_view name) const;
+  // Pushes a table, which the caller pops after use; false and nothing when it is nil.
+  bool push_table(std::string_view name) const;
+
+  [[noreturn]] void fail(std::string_view name, std::string_view why) const;
 
  private:
   // Pushes the value; false (and nothing pushed) when it is nil.
   bool push(std::string_view name) const;
-  [[noreturn]] void fail(std::string_view name, std::string_view why) const;
   [[noreturn]] void fail_type(std::string_view name, std::string_view expected) const;
 
   lua_State* L_;

@@ -23,9 +23,9 @@ using Actions = lua::Class<Action>;
 
 constexpr std::size_t kSqlStateSize = 5;
 
-// What connect() takes of its options in this version; the last two are there to be refused.
+// What connect() takes of its options in this version; the last is there to be refused.
 constexpr std::array<std::string_view, 8> kConnectOptions{
-    "connect_timeout", "key", "read_only", "retry", "tls", "unchecked", "mirror", "send_proxy"};
+    "connect_timeout", "key", "read_only", "retry", "send_proxy", "tls", "unchecked", "mirror"};
 
 session::Target check_target(lua_State* L, int index) {
   if (const auto* object = lua::Class<AddressObject>::test(L, index)) return object->address;
@@ -40,18 +40,25 @@ void check_tls(const lua::Options& options) {
   if (options.text("tls").value_or("") != "disable") fail_later("tls to servers");
 }
 
+session::SendProxy read_send_proxy(const lua::Options& options) {
+  const auto version = options.text("send_proxy");
+  if (!version) return session::SendProxy::No;
+  if (*version == "v1") return session::SendProxy::V1;
+  if (*version == "v2") return session::SendProxy::V2;
+  throw lua::Error("bad 'send_proxy' value ('v1' or 'v2' expected)");
+}
+
 // Options that only matter with clusters are checked, so that a script may already say them.
 void read_connect_options(lua_State* L, int index, ConnectAction& action) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
   const lua::Options options{L, index, "option", kConnectOptions};
-  for (const std::string_view name : {"mirror", "send_proxy"}) {
-    if (options.has(name)) fail_later(name);
-  }
+  if (options.has("mirror")) fail_later("mirror");
   check_tls(options);
   options.boolean("read_only");
   options.text("key");
   options.integer("retry", 100);
+  action.send_proxy = read_send_proxy(options);
   action.unchecked = options.boolean("unchecked").value_or(false);
   if (const auto timeout = options.duration("connect_timeout")) action.connect_timeout = *timeout;
 }
@@ -89,6 +96,7 @@ session::ConnectTo ConnectAction::decision() const {
   decision.credentials.password = auth::clone(credentials.password);
   decision.credentials.password_sha1 = auth::clone(credentials.password_sha1);
   decision.connect_timeout = connect_timeout;
+  decision.send_proxy = send_proxy;
   return decision;
 }
 

@@ -16,6 +16,7 @@ struct ConnectAction {
   session::Login login;
   auth::Credentials credentials;
   Millis connect_timeout{5000};
+  session::SendProxy send_proxy = session::SendProxy::No;
   bool unchecked = false;
 
   // Credentials of the script's own instead of the client's proof.

@@ -53,7 +53,7 @@ void push_credential(lua_State* L, SessionHooks& hooks) {
 
 void push_local_address(lua_State* L, SessionHooks& hooks) {
   if (hooks.session().client_fd() < 0) return lua_pushnil(L);  // in on_disconnect
-  const auto address = net::local_address(hooks.session().client_fd());
+  const auto address = hooks.session().local_address();
   if (!address) throw lua::Error(address.error().message);
   push_address(L, *address);
 }

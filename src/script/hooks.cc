@@ -141,7 +141,7 @@ session::Decision SessionHooks::judge(const Callback& callback, const Action& ac
 
 // Credentials of the script's own let anybody in whom nothing has checked.
 session::Decision SessionHooks::connect(const Callback& callback, const ConnectAction& action) {
-  const bool checked = !action.logs_in_by_itself() || session_.is_local() || action.unchecked;
+  const bool checked = !action.logs_in_by_itself() || session_.is_vouched_for() || action.unchecked;
   if (!checked && callback.is_checked) {
     return fail(callback,
                 "nothing has checked this client's password, but client:connect has credentials of "

@@ -33,16 +33,19 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "idle_timeout",
                                                     "max_connections",
                                                     "mode",
+                                                    "proxy_protocol",
                                                     "server_version",
                                                     "user",
                                                     "allow_cleartext",
                                                     "like",
                                                     "log",
                                                     "max_query",
-                                                    "proxy_protocol",
                                                     "tls"};
-constexpr std::array<std::string_view, 6> kLaterOptions{"allow_cleartext", "like",           "log",
-                                                        "max_query",       "proxy_protocol", "tls"};
+constexpr std::array<std::string_view, 5> kLaterOptions{"allow_cleartext", "like", "log",
+                                                        "max_query", "tls"};
+
+constexpr std::array<std::string_view, 1> kProxyOptions{"from"};
+constexpr std::string_view kUnixPeers = "unix";
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
@@ -148,6 +151,46 @@ void read_unix_options(const lua::Options& options, session::ListenerDeclaration
   read.group = options.text("group").value_or("");
 }
 
+session::ProxyPeers parse_proxy_peers(const lua::Options& options) {
+  const auto from = options.texts("from");
+  if (!from) throw lua::Error("'proxy_protocol' needs 'from', the addresses of the proxies");
+  session::ProxyPeers peers;
+  for (const std::string& text : *from) {
+    if (text == kUnixPeers) {
+      peers.local = true;
+      continue;
+    }
+    const auto network = net::parse_network(text);
+    if (!network) options.fail("from", network.error().message);
+    peers.networks.push_back(*network);
+  }
+  std::ranges::sort(peers.networks);
+  const auto repeated = std::ranges::unique(peers.networks);
+  peers.networks.erase(repeated.begin(), repeated.end());
+  return peers;
+}
+
+// A list that no peer of this listener can be on would let everybody in without a header.
+void check_proxy_peers(const session::ProxyPeers& peers, const session::ListenWhere& where) {
+  const auto* address = std::get_if<net::Address>(&where);
+  if (address == nullptr) return;
+  if (address->is_unix() && !peers.local) {
+    throw lua::Error("bad 'from' value (the peers of a unix socket are called 'unix')");
+  }
+  if (address->is_tcp() && peers.networks.empty()) {
+    throw lua::Error("bad 'from' value (an address expected: no peer of this listener is 'unix')");
+  }
+}
+
+void read_proxy_protocol(lua_State* L, const lua::Options& options,
+                         session::ListenerDeclaration& declaration) {
+  if (!options.push_table("proxy_protocol")) return;
+  const lua::Options inner{L, lua_gettop(L), "proxy_protocol option", kProxyOptions};
+  declaration.options.proxy_peers = parse_proxy_peers(inner);
+  lua_pop(L, 1);
+  check_proxy_peers(declaration.options.proxy_peers, declaration.where);
+}
+
 void read_options(lua_State* L, int index, session::ListenerDeclaration& declaration) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
@@ -156,6 +199,7 @@ void read_options(lua_State* L, int index, session::ListenerDeclaration& declara
     if (options.has(name)) fail_later(name);
   }
   read_unix_options(options, declaration);
+  read_proxy_protocol(L, options, declaration);
   session::ListenerOptions& read = declaration.options;
   if (const auto backlog = options.integer("backlog", std::numeric_limits<int>::max())) {
     read.backlog = static_cast<int>(*backlog);

@@ -37,12 +37,16 @@ struct Refuse {
 
 using Target = net::Endpoint;
 
+// Whether a server is told who the client is, by which version of the PROXY protocol.
+enum class SendProxy : std::uint8_t { No, V1, V2 };
+
 // Log in to a server. Without credentials the client's own login is passed through.
 struct ConnectTo {
   Target target;
   Login login;
   auth::Credentials credentials;
   Millis connect_timeout{5000};  // for resolving and connecting together
+  SendProxy send_proxy = SendProxy::No;
 };
 
 using Decision = std::variant<Proceed, Refuse, ConnectTo>;

@@ -33,6 +33,11 @@ std::optional<std::string> missing(const Listeners& ours, const Listeners& their
 
 }  // namespace
 
+bool ProxyPeers::contains(const net::Address& peer) const noexcept {
+  if (peer.is_unix()) return local;
+  return std::ranges::any_of(networks, [&peer](const auto& net) { return net.contains(peer); });
+}
+
 std::optional<std::string> Declaration::difference(const Declaration& other) const {
   if (settings != other.settings) return "the settings differ";
   if (const auto lacking = missing(listeners, other.listeners)) return lacking;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/address.hh"
+#include "net/network.hh"
 #include "util/clock.hh"
 
 namespace perilune::session {
@@ -22,6 +23,14 @@ struct SystemdSockets {
 // '*:3306' is an Address with is_any_family() (both families).
 using ListenWhere = std::variant<net::Address, SystemdSockets>;
 
+// The peers that must begin with a header of the PROXY protocol. From all others none is taken.
+struct ProxyPeers {
+  std::vector<net::Network> networks;  // sorted, each once
+  bool local = false;                  // whoever connects to a unix socket
+  bool contains(const net::Address& peer) const noexcept;
+  bool operator==(const ProxyPeers&) const = default;
+};
+
 // The options table of a listener; what changes here is applied in place by a reload.
 struct ListenerOptions {
   std::optional<std::uint32_t> mode;  // of a unix socket; 0666 by default
@@ -31,6 +40,7 @@ struct ListenerOptions {
   Millis handshake_timeout{10000};    // until the command phase; the script's waiting excluded
   Millis idle_timeout{0};             // 0: none
   std::string server_version;         // announced; empty: the protocol's default
+  ProxyPeers proxy_peers;
   bool operator==(const ListenerOptions&) const = default;
 };
 

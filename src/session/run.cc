@@ -4,6 +4,7 @@
 #include <string>
 
 #include "event/first_of.hh"
+#include "session/proxy_header.hh"
 #include "util/error.hh"
 
 namespace perilune::session {
@@ -60,19 +61,33 @@ event::Task<> flush_for_a_while(event::Loop& loop, net::Stream& stream) {
   co_await event::within(loop, kFlushLimit, std::move(flushing));
 }
 
+// False: the session was stopped meanwhile. Over before the long part of the session begins.
+event::Task<bool> introduce(Session& session, net::Stream& client) {
+  event::Task<> receiving = receive_proxy_header(session, client);
+  const bool finished = co_await event::FirstOf<void>(receiving, session.stopped());
+  if (finished) receiving.take();
+  co_return finished;
+}
+
 }  // namespace
 
 event::Task<> run(std::unique_ptr<Session> session, std::unique_ptr<net::Stream> client,
                   const Driver& driver) {
   session->watch(*client);
   std::exception_ptr error;
+  bool is_known = !session->expects_proxy_header();  // to the script
   try {
-    event::Task<> story = driver.serve(*session, *client);
-    const bool finished = co_await event::FirstOf<void>(story, session->stopped());
-    if (finished) {
-      story.take();
-    } else {
-      session->say_farewell();
+    if (!is_known) {
+      is_known = co_await introduce(*session, *client);
+    }
+    if (is_known) {
+      event::Task<> story = driver.serve(*session, *client);
+      const bool finished = co_await event::FirstOf<void>(story, session->stopped());
+      if (finished) {
+        story.take();
+      } else {
+        session->say_farewell();
+      }
     }
   } catch (const std::exception&) {
     error = std::current_exception();
@@ -81,7 +96,7 @@ event::Task<> run(std::unique_ptr<Session> session, std::unique_ptr<net::Stream>
   client->set_receiver(nullptr);
   client->set_hangup_listener(nullptr);
   if (client->queued() > 0) co_await flush_for_a_while(session->loop(), *client);
-  if (session->hooks().has_on_disconnect()) {
+  if (is_known && session->hooks().has_on_disconnect()) {
     client->shut_down();  // the client need not wait for the script, which may still ask who it was
     co_await session->hooks().on_disconnect();
   }

@@ -2,14 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "net/peer_credentials.hh"
 
 namespace perilune::session {
 
 namespace {
 
-std::string peer_name(const net::SmallAddress& peer, int fd) {
-  if (!peer.is_unix()) return peer.expand().text();
+// For peers of unix sockets.
+std::string local_name(int fd) {
   const auto credentials = net::peer_credentials(fd);
   if (!credentials || !*credentials) return "local";
   return fmt::format("pid={} uid={}", (*credentials)->pid, (*credentials)->uid);
@@ -64,9 +66,35 @@ void Session::watch(net::Stream& client) {
 }
 
 std::string Session::name() const {
-  std::string name = peer_name(peer_, client_fd_);
+  std::string name = "local";  // announced as a unix socket's peer, of whatever name
+  if (is_local()) name = local_name(client_fd_);
+  if (!peer_.is_unix()) name = peer_.expand().text();
   if (!account.empty()) name += fmt::format(" \"{}\"", account);
   return name;
+}
+
+Result<net::Address, Failure> Session::local_address() const {
+  if (announced_local_) return announced_local_->expand();
+  return net::local_address(client_fd_);
+}
+
+bool Session::expects_proxy_header() const noexcept {
+  return options().proxy_peers.contains(peer());
+}
+
+void Session::note_proxy_header(Millis time) noexcept {
+  has_proxy_header_ = true;
+  header_millis_ = static_cast<std::uint32_t>(time.count());
+}
+
+void Session::announce(const net::Address& client, const net::Address& local) {
+  announced_local_ = std::make_unique<const net::SmallAddress>(local);
+  peer_ = net::SmallAddress{client};
+}
+
+Millis Session::handshake_limit() const noexcept {
+  const Millis limit = options().handshake_timeout;
+  return limit > Millis{} ? std::max(limit - Millis{header_millis_}, Millis{1}) : limit;
 }
 
 void Session::stop(StopReason reason) {

@@ -97,8 +97,22 @@ class Session final : private net::HangupListener {
   int client_fd() const noexcept { return client_fd_; }  // for peer credentials; -1 once closed
   void forget_client_fd() noexcept { client_fd_ = -1; }
   net::Address peer() const noexcept { return peer_.expand(); }
-  bool is_local() const noexcept { return peer_.is_unix(); }
+  // The address that the client connected to.
+  Result<net::Address, Failure> local_address() const;
+  // The client is the peer of a unix socket of ours, so that it has credentials.
+  bool is_local() const noexcept { return peer_.is_unix() && announced_local_ == nullptr; }
+  // …and no proxy in between: the kernel's word about the peer is one about the client.
+  bool is_vouched_for() const noexcept { return is_local() && !has_proxy_header_; }
   WallTime connected_at() const noexcept { return connected_at_; }
+
+  // Whether the listener demands a PROXY header of this peer, before anything else.
+  bool expects_proxy_header() const noexcept;
+  // One was read, in that time, whatever it said.
+  void note_proxy_header(Millis time) noexcept;
+  // It said who the client is and where it connected to.
+  void announce(const net::Address& client, const net::Address& local);
+  // What is left of handshake_timeout once it was read; zero: no limit.
+  Millis handshake_limit() const noexcept;
 
   // Ends the session soon, from whatever it waits for; the first reason counts.
   void stop(StopReason reason);
@@ -140,11 +154,14 @@ class Session final : private net::HangupListener {
   Ending* ending_ = nullptr;
   WallTime connected_at_;
   net::SmallAddress peer_;
+  std::unique_ptr<const net::SmallAddress> announced_local_;  // null: the socket's own addresses
   std::uint32_t id_;
   int client_fd_;
   StopReason stop_reason_ = StopReason::None;
   bool draining_ = false;
   bool has_place_;  // among the listener's max_connections
+  bool has_proxy_header_ = false;
+  std::uint32_t header_millis_ = 0;  // of handshake_timeout, for the PROXY header
 };
 
 template <typename Function>

@@ -1,8 +1,8 @@
 #pragma once
 
-// The PROXY protocol, versions 1 and 2 (doc/proxy-protocol.txt of HAProxy): what a proxy says before
-// anything else about the connection that it relays. No database's protocol: both ends of a session
-// may use it.
+// The PROXY protocol, versions 1 and 2 (HAProxy's doc/proxy-protocol.txt): what a proxy says about
+// the connection that it relays, before anything else. No database's protocol: both ends of a
+// session may use it.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,8 +42,8 @@ struct ProxyDecoded {
 
 // The specification's own limit, CR and LF included.
 inline constexpr std::size_t kMaxProxyLine = 107;
-// Version 2 could claim 16 bytes and 64 KiB. Addresses take 232, a generous set of TLVs some hundred;
-// more than this is malformed, so that nobody is waited for, or kept in memory, for longer.
+// Version 2 could claim 16 bytes and 64 KiB. Unix addresses take 232, a generous set of TLVs some
+// hundred; more than this is malformed, so that no more is kept in memory of a peer's first words.
 inline constexpr std::size_t kMaxProxyHeader = 4096;
 
 // A connection's first bytes so far, at the latest once they are kMaxProxyHeader. TLVs must fill

@@ -12,6 +12,7 @@
 #include "event/timer.hh"
 #include "proto/mysql/break_off.hh"
 #include "proto/mysql/errors.hh"
+#include "session/proxy_header.hh"
 #include "wire/mysql/reply.hh"
 
 namespace perilune::proto::mysql {
@@ -50,11 +51,16 @@ Back::~Back() {
   event::Loop& loop = session_.loop();
   if (connecting_ && connecting_->is_pending()) {
     HeldPlace place{session_.listener().open};
-    background.spawn(break_off(loop, std::move(*connecting_), std::move(place)));
+    background.spawn(
+        break_off(loop, std::move(*connecting_), std::move(proxy_header_), std::move(place)));
   } else if (stream_ && !over_) {
     HeldPlace place{session_.listener().open};
     background.spawn(break_off(loop, std::move(stream_), greeted_, std::move(place)));
   }
+}
+
+void Back::announce(session::SendProxy version) {
+  proxy_header_ = session::make_proxy_header(session_, version);
 }
 
 event::Task<> Back::open(session::Target target, Millis limit) {
@@ -120,6 +126,7 @@ event::Task<int> Back::connect_to(net::Address address) {
   if (status == 0) {
     stream_ = connecting_->take();
     stream_->set_sensitive(true);
+    stream_->write(proxy_header_);
     channel_.emplace(*stream_, "Server");
     session_.server = net::SmallAddress{address};
   }

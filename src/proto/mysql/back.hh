@@ -26,6 +26,9 @@ class Back {
   Back& operator=(const Back&) = delete;
   ~Back();
 
+  // The connection begins with a PROXY header about the session's client. Before open().
+  void announce(session::SendProxy version);
+
   // Resolves, connects (to each address in turn) and receives the greeting, all within the
   // decision's connect_timeout. Throws LoginFailure.
   event::Task<> open(session::Target target, Millis limit);
@@ -52,6 +55,7 @@ class Back {
   event::Task<> receive_greeting();
 
   session::Session& session_;
+  Buffer proxy_header_;  // the first bytes of each connection
   std::optional<net::Connecting> connecting_;
   std::unique_ptr<net::Stream> stream_;
   std::optional<Channel> channel_;

@@ -48,10 +48,11 @@ event::Task<> be_refused(net::Stream& stream, bool greeted) {
   }
 }
 
-event::Task<> connect_and_be_refused(net::Connecting& connecting) {
+event::Task<> connect_and_be_refused(net::Connecting& connecting, const Buffer& first) {
   const int status = co_await connecting;
   if (status != 0) co_return;
   const auto stream = connecting.take();
+  stream->write(first);
   co_await be_refused(*stream, false);
 }
 
@@ -65,8 +66,8 @@ event::Task<> within_limit(event::Loop& loop, event::Task<> task) {
 
 }  // namespace
 
-event::Task<> break_off(event::Loop& loop, net::Connecting connecting, HeldPlace) {
-  auto ending = connect_and_be_refused(connecting);
+event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer first, HeldPlace) {
+  auto ending = connect_and_be_refused(connecting, first);
   co_await within_limit(loop, std::move(ending));
 }
 

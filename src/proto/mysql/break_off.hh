@@ -9,6 +9,7 @@
 #include "event/task.hh"
 #include "net/connect.hh"
 #include "net/stream.hh"
+#include "util/bytes.hh"
 
 namespace perilune::proto::mysql {
 
@@ -33,7 +34,9 @@ class HeldPlace {
 // Ends a login at a server that nobody wants any more, in good order: waits for the greeting and
 // answers it with a login that will be refused, so that the server does not count an interrupted
 // handshake against this host. Bounded in time; never throws.
-event::Task<> break_off(event::Loop& loop, net::Connecting connecting, HeldPlace place);
+// `first`: the bytes that the connection begins with.
+event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer first,
+                        HeldPlace place);
 // `greeted`: the greeting was read already.
 event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, bool greeted,
                         HeldPlace place);

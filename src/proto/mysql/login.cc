@@ -20,7 +20,7 @@ namespace {
 class HandshakeClock {
  public:
   explicit HandshakeClock(session::Session& session)
-      : session_(session), left_(session.options().handshake_timeout) {
+      : session_(session), left_(session.handshake_limit()) {
     resume();
   }
   void pause() {
@@ -115,6 +115,7 @@ event::Task<session::Decision> LoginStory::ask_script() {
 
 event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo decision) {
   Back server{session_};
+  server.announce(decision.send_proxy);
   co_await server.open(decision.target, decision.connect_timeout);
   session_.server_version = server.greeting().server_version;
   const bool knows = decision.credentials.password || decision.credentials.password_sha1;

@@ -11,8 +11,8 @@ using test::Bridge;
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames{"backlog", "connect_timeout", "read_only",
-                                                 "server_version", "buffer"};
+constexpr std::array<std::string_view, 7> kNames{
+    "backlog", "connect_timeout", "read_only", "server_version", "buffer", "from", "inner"};
 
 std::string show(lua_State* L) {
   const Options options{L, 1, "option", kNames};
@@ -24,6 +24,14 @@ std::string show(lua_State* L) {
   if (const auto value = options.boolean("read_only")) text += *value ? "true;" : "false;";
   if (const auto value = options.text("server_version")) text += *value + ";";
   if (const auto value = options.size("buffer")) text += std::to_string(*value) + ";";
+  if (const auto value = options.texts("from")) {
+    for (const std::string& entry : *value) text += entry + ",";
+  }
+  if (options.push_table("inner")) {
+    constexpr std::array<std::string_view, 1> kInner{"x"};
+    text += Options{L, lua_gettop(L), "inner option", kInner}.text("x").value_or("none");
+    lua_pop(L, 1);
+  }
   return text;
 }
 
@@ -51,6 +59,9 @@ TEST_CASE("lua options: values", "[lua]") {
             " buffer = '16M'}") == "5;250;false;8;16777216;");
   CHECK(run("{connect_timeout = '3s', buffer = 4096}") == "3000;4096;");
   CHECK(run("{}").empty());
+  CHECK(run("{from = {'a', 'b'}}") == "a,b,");
+  CHECK(run("{inner = {x = 'y'}}") == "y");
+  CHECK(run("{inner = {}}") == "none");
 }
 
 TEST_CASE("lua options: mistakes are named", "[lua]") {
@@ -64,6 +75,13 @@ TEST_CASE("lua options: mistakes are named", "[lua]") {
   CHECK(run("{backlog = 1001}").find("from 0 to 1000") != std::string::npos);
   CHECK(run("{backlog = {}}").find("number expected, got table") != std::string::npos);
   CHECK(run("{connect_timeout = -1}").find("bad 'connect_timeout' value") != std::string::npos);
+  for (const char* list : {"{1}", "{'a', x = 'b'}", "{[2] = 'a'}", "{'a', nil, 'c'}", "{{}}"}) {
+    CHECK(run(std::string("{from = ") + list + "}") ==
+          "error: script:1: bad 'from' value (a list of strings expected)");
+  }
+  CHECK(run("{from = {}}").find("at least one string expected") != std::string::npos);
+  CHECK(run("{from = 'a'}").find("table expected, got string") != std::string::npos);
+  CHECK(run("{inner = {y = 1}}") == "error: script:1: unknown inner option 'y'");
   CHECK(run("(5)") == "error: script:1: bad argument #1 to 'read' (table expected, got number)");
 }
 

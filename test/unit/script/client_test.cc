@@ -222,6 +222,8 @@ TEST_CASE("script connect: mistakes in login and options", "[script]") {
         std::string::npos);
   CHECK(error("login, {read_only = 'yes'}").find("bad 'read_only' value") != std::string::npos);
   CHECK(error("login, {tls = 'require'}").find("not in this version") != std::string::npos);
+  CHECK(error("login, {send_proxy = 'v3'}").find("'v1' or 'v2' expected") != std::string::npos);
+  CHECK(error("login, {send_proxy = true}").find("string expected") != std::string::npos);
   CHECK(error("login, {mirror = {}}").find("not in this version") != std::string::npos);
   CHECK(error("login, {}, 4").find("Invalid parameters") != std::string::npos);
 }
@@ -231,7 +233,12 @@ TEST_CASE("script connect: options", "[script]") {
       "return client:connect('10.0.0.1', login, {read_only = true, key = 'k',"
       " connect_timeout = 0.5, retry = 1, unchecked = false, tls = 'disable'})"};
   CHECK(all.to().connect_timeout == Millis{500});
+  CHECK(all.to().send_proxy == session::SendProxy::No);
   CHECK(Connected("return client:connect('10.0.0.1', login, nil)").said() == "connect");
+  const Connected v1{"return client:connect('10.0.0.1', login, {send_proxy = 'v1'})"};
+  CHECK(v1.to().send_proxy == session::SendProxy::V1);
+  const Connected v2{"return client:connect('10.0.0.1', login, {send_proxy = 'v2'})"};
+  CHECK(v2.to().send_proxy == session::SendProxy::V2);
 }
 
 TEST_CASE("script login: a plain table with what later versions read", "[script]") {

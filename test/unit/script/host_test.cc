@@ -126,6 +126,40 @@ TEST_CASE("script host: mistakes in mysql_listen", "[script]") {
                  "*:1 has a listener already"));
 }
 
+TEST_CASE("script host: the proxies of a listener", "[script]") {
+  const auto peers = [](const std::string& where, const std::string& from) {
+    Stage stage{listening(where + ", " + kHandler + ", {proxy_protocol = {from = " + from + "}}")};
+    return stage.load().listeners.at(0).options.proxy_peers;
+  };
+  const auto tcp = peers("'*:1'", "{'::1', '10.0.0.0/8', 'unix', '::1'}");
+  CHECK(tcp.networks.size() == 2);
+  CHECK(tcp.local);
+  CHECK(tcp == peers("'*:1'", "{'unix', '10.0.0.0/8', '::1'}"));
+  CHECK(tcp != peers("'*:1'", "{'10.0.0.0/8', '::1'}"));
+  CHECK(tcp.contains(*net::parse_address("10.1.2.3:4", 1)));
+  CHECK(tcp.contains(net::Address::unix_name({})));
+  CHECK_FALSE(tcp.contains(*net::parse_address("11.1.2.3:4", 1)));
+  const auto local = peers("'/x'", "{'unix'}");
+  CHECK(local.contains(net::Address::unix_name("/peer")));
+  CHECK_FALSE(local.contains(*net::parse_address("127.0.0.1:4", 1)));
+  CHECK_FALSE(session::ProxyPeers{}.contains(net::Address::unix_name({})));
+}
+
+TEST_CASE("script host: mistakes in proxy_protocol", "[script]") {
+  const auto error = [](const std::string& where, const std::string& value) {
+    return error_of(listening(where + ", " + kHandler + ", {proxy_protocol = " + value + "}"));
+  };
+  CHECK(contains(error("'*'", "true"), "bad 'proxy_protocol' value (table expected"));
+  CHECK(contains(error("'*'", "{}"), "'proxy_protocol' needs 'from'"));
+  CHECK(contains(error("'*'", "{form = {}}"), "unknown proxy_protocol option 'form'"));
+  CHECK(contains(error("'*'", "{from = {}}"), "at least one string expected"));
+  CHECK(contains(error("'*'", "{from = {'10.0.0.0/33'}}"), "at most 32"));
+  CHECK(contains(error("'*'", "{from = {'10.0.0.1/8'}}"), "bits behind the first 8 are set"));
+  CHECK(contains(error("'*'", "{from = {'lb.example'}}"), "neither an IPv4 nor an IPv6 address"));
+  CHECK(contains(error("'*'", "{from = {'unix'}}"), "no peer of this listener is 'unix'"));
+  CHECK(contains(error("'/x'", "{from = {'127.0.0.1'}}"), "are called 'unix'"));
+}
+
 TEST_CASE("script host: systemd's sockets", "[script]") {
   const std::string h = std::string(", ") + kHandler;
   CHECK(error_of(listening("systemd" + h)) == "config.lua:1: No systemd socket");

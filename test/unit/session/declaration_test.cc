@@ -37,6 +37,9 @@ TEST_CASE("declaration: names what differs", "[session]") {
   b.listeners[0].options.backlog = 7;
   CHECK(a.difference(b).value().find("options") != std::string::npos);
   b = a;
+  b.listeners[0].options.proxy_peers.local = true;
+  CHECK(a.difference(b).value().find("options") != std::string::npos);
+  b = a;
   b.listeners[1].callbacks.emplace_back("on_connect");
   CHECK(a.difference(b).value().find("callbacks") != std::string::npos);
   b = a;

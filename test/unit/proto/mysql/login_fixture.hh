@@ -82,7 +82,9 @@ class ScriptedServer {
   int connections = 0;
   int unanswered = 0;
   int answered = 0;
+  int unannounced = 0;
   std::string user;
+  std::string header;  // that each connection must begin with
   bool is_silent = false;
   Method method;
 
@@ -97,6 +99,7 @@ class ScriptedServer {
     Buffer greeting;
     wire::append_greeting(greeting, greeting_with(capabilities_));
     channel.send(greeting);
+    co_await receive_header(*stream);
     Buffer answer;
     try {
       answer = co_await channel.receive(kLimit);
@@ -109,6 +112,18 @@ class ScriptedServer {
     if (!method) channel.send(refusal());
     if (method) co_await run_method(channel);
     co_await stream->fill();
+  }
+
+  event::Task<> receive_header(net::Stream& stream) {
+    bool more = true;
+    while (more && stream.input().size() < header.size()) {
+      more = co_await stream.fill();
+    }
+    if (!as_text(stream.input()).starts_with(header)) {
+      ++unannounced;
+      co_return;
+    }
+    if (!header.empty()) stream.consume(header.size());
   }
 
   // A proxy that hangs up in between is what some tests want.

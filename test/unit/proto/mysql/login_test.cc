@@ -131,6 +131,35 @@ TEST_CASE("login: a client that vanishes leaves no handshake unanswered", "[prot
   CHECK(server.unanswered == 0);
 }
 
+TEST_CASE("login: every connection to a server begins with the header, abandoned ones too",
+          "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  server.header = "PROXY TCP4 192.0.2.7 198.51.100.1 4711 3306\r\n";
+  const auto connect = [&server](session::Login login) {
+    auto decision = connect_to(server.address())(std::move(login));
+    std::get<session::ConnectTo>(decision).send_proxy = session::SendProxy::V1;
+    return decision;
+  };
+  for (int turns = 0; turns < 12; ++turns) {
+    Proxy proxy{loop, connect};
+    proxy.session->announce(*net::parse_address("192.0.2.7:4711", 1),
+                            *net::parse_address("198.51.100.1:3306", 1));
+    test::run_task(loop, [](Channel& channel) -> event::Task<> {
+      co_await send_login(channel);
+    }(proxy.channel));
+    for (int i = 0; i < turns; ++i) uv_run(loop.uv(), UV_RUN_NOWAIT);
+    if (proxy.session != nullptr) proxy.session->stop(session::StopReason::ClientGone);
+    run_until(loop, [&] {
+      return proxy.tasks.size() == 0 && proxy.background.size() == 0 &&
+             server.answered + server.unanswered == server.connections;
+    });
+  }
+  CHECK(server.connections > 0);
+  CHECK(server.unannounced == 0);
+  CHECK(server.unanswered == 0);
+}
+
 TEST_CASE("login: a silent server is given up in time", "[proto][mysql]") {
   event::Loop loop;
   ScriptedServer server{loop, kModern};
