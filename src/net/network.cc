@@ -1,6 +1,7 @@
 #include "net/network.hh"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -52,7 +53,7 @@ Result<Network, Failure> parse_network(std::string_view text) {
   std::size_t length = most;
   if (slash != text.npos) {
     const auto given = parse_unsigned(text.substr(slash + 1), most);
-    if (!given) return bad(text, "a number of at most " + std::to_string(most) + " must follow '/'");
+    if (!given) return bad(text, fmt::format("a number of at most {} must follow '/'", most));
     length = *given;
   }
   Network network;
@@ -60,7 +61,7 @@ Result<Network, Failure> parse_network(std::string_view text) {
   network.prefix_ = first_bits(host.host_bytes(), network.bits_);
   network.is_ipv4_ = host.is_ipv4();
   if (network.prefix_ == host.host_bytes()) return network;
-  return bad(text, "bits behind the first " + std::to_string(length) + " are set");
+  return bad(text, fmt::format("bits behind the first {} are set", length));
 }
 
 }  // namespace perilune::net

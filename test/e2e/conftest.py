@@ -24,6 +24,9 @@ GRANT USAGE ON *.* TO nopass@'%';
 CREATE DATABASE shared_db;
 """
 
+# A header of the PROXY protocol is taken from everybody and asked of nobody.
+OPTIONS = ["--log-bin=binlog", "--binlog-format=ROW", "--proxy-protocol-networks=*"]
+
 
 class Shared:
     """What all workers of one run share. Made by the process that the user started, on first need."""
@@ -31,7 +34,7 @@ class Shared:
     def __init__(self):
         self.folder = temporary_folder("perilune-e2e-")
         try:
-            self.mariadb = Mariadb(self.folder / "mariadb", ["--log-bin=binlog", "--binlog-format=ROW"]).start()
+            self.mariadb = Mariadb(self.folder / "mariadb", OPTIONS).start()
             self.mariadb.sql(ACCOUNTS)
         except BaseException:
             shutil.rmtree(self.folder)

@@ -7,8 +7,8 @@ from . import wire
 from .wire import Cap, Err, Ok, Packets, Reader, Rows
 
 
-def open_socket(address, seconds=30):
-    """`address`: a path, '@abstract', or (host, port)."""
+def open_socket(address, seconds=30, source=None):
+    """`address`: a path, '@abstract', or (host, port); `source`: the host to come from."""
     if isinstance(address, str):
         sock = socket.socket(socket.AF_UNIX)
         target = "\0" + address[1:] if address.startswith("@") else address
@@ -17,6 +17,8 @@ def open_socket(address, seconds=30):
         target = address
     sock.settimeout(seconds)
     try:
+        if source:
+            sock.bind((source, 0))
         sock.connect(target)
     except BaseException:
         sock.close()
@@ -29,8 +31,8 @@ def open_socket(address, seconds=30):
 class RawClient:
     """Every wait ends after `seconds`. Use as a context manager: leaving it just closes the socket."""
 
-    def __init__(self, address, seconds=30):
-        self.socket = open_socket(address, seconds)
+    def __init__(self, address, seconds=30, source=None):
+        self.socket = open_socket(address, seconds, source)
         self.packets = Packets(self.socket)
         self.greeting = None
         self.capabilities = Cap(0)

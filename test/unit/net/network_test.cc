@@ -78,7 +78,8 @@ TEST_CASE("network: mistakes are told", "[net]") {
   CHECK(error_of("127.0.0.1/").find("must follow") != std::string::npos);
   CHECK(error_of("127.0.0.1/ 8").find("must follow") != std::string::npos);
   CHECK(error_of("127.0.0.1/-1").find("must follow") != std::string::npos);
-  for (const char* text : {"", "/8", "localhost", "10.0.0.0:3306", "[::1]", "10.0.0/8", "fe80::1%lo"}) {
+  for (const char* text :
+       {"", "/8", "localhost", "10.0.0.0:3306", "[::1]", "10.0.0/8", "fe80::1%lo"}) {
     CHECK(error_of(text).find("neither an IPv4 nor an IPv6 address") != std::string::npos);
   }
   CHECK(error_of("::1\0x"s).find("NUL") != std::string::npos);
