@@ -1,6 +1,8 @@
 """Headers of the PROXY protocol, and HAProxy as the one who sends them."""
 
 import ipaddress
+import os
+import shutil
 import socket
 import struct
 import subprocess
@@ -28,6 +30,9 @@ def block(source, destination):
     return hosts + struct.pack(">HH", source[1], destination[1])
 
 
+# Debian keeps it where not everybody's PATH leads.
+PROGRAM = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
 HAPROXY = """
 defaults
   mode tcp
@@ -49,7 +54,7 @@ class Haproxy:
         config = folder / "haproxy.cfg"
         config.write_text(HAPROXY.format(port=self._reserved.port, target=target, options=options))
         self._process = subprocess.Popen(
-            ["/usr/sbin/haproxy", "-db", "-f", str(config)],
+            [PROGRAM or "haproxy", "-db", "-f", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

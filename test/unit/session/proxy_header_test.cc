@@ -204,7 +204,7 @@ TEST_CASE("proxy header: waited for as long as for a login", "[session]") {
 TEST_CASE("proxy header: its time is taken from the login's", "[session]") {
   Play play{from("127.0.0.1")};
   const auto begin = Clock::now();
-  while (Clock::now() - begin < Millis{50}) uv_run(play.loop.uv(), UV_RUN_NOWAIT);
+  while (Clock::now() - begin < Millis{60}) uv_run(play.loop.uv(), UV_RUN_NOWAIT);
   play.say(kLine);
   CHECK(play.witness.left <= Millis{350});
   CHECK(play.witness.left > Millis{0});
