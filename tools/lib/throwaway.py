@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import servers
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -111,48 +113,41 @@ def unprivileged(*names):
     return arguments, (entry.pw_uid, entry.pw_gid)
 
 
-class Mariadb:
-    """One MariaDB server. `root` has no password and comes in over the unix socket."""
+class DatabaseServer:
+    """One server of some kind. `root` has no password and comes in over the unix socket."""
 
-    OPTIONS = (
-        "--skip-name-resolve",
-        "--performance-schema=OFF",
-        "--innodb-buffer-pool-size=64M",
-        "--innodb-log-file-size=32M",
-        "--innodb-flush-log-at-trx-commit=0",
-        "--innodb-flush-method=fsync",
-        "--innodb-doublewrite=OFF",
-        "--key-buffer-size=1M",
-        "--aria-pagecache-buffer-size=8M",
-        "--max-connections=600",
-        "--max-allowed-packet=256M",
-        "--max-connect-errors=1000000",
-        "--local-infile=ON",
-        "--thread-cache-size=64",
-        "--server-id=1",
-    )
+    TITLE = ""
+    OPTIONS = ()
 
     def __init__(self, folder, options=()):
         self.folder = Path(folder)
         self.options = tuple(options)
-        self.socket = str(self.folder / "mariadb.sock")
+        self.socket = str(self.folder / "server.sock")
         self._reserved = ReservedPort()
         self.port = self._reserved.port
         self.address = f"127.0.0.1:{self.port}"
         self.process = None
 
+    def _command(self):
+        """The daemon and its first options."""
+        raise NotImplementedError
+
+    def _install(self):
+        """Makes the system tables, if they are not there."""
+        raise NotImplementedError
+
     def start(self, seconds=60):
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._as_user, owner = unprivileged("mysql")
-        os.chown(self.folder, *owner)
-        self._install()
+        self._as_user, self._owner = unprivileged("mysql")
+        os.chown(self.folder, *self._owner)
+        if not (self.folder / "data" / "mysql").exists():  # one server's folder may be copied from another's
+            self._install()
         notify = NotifySocket(self.folder)
         try:
             with open(self.folder / "server.log", "ab") as log:
                 self.process = subprocess.Popen(
                     [
-                        _program("mariadbd"),
-                        "--no-defaults",
+                        *self._command(),
                         f"--datadir={self.folder}/data",
                         f"--tmpdir={self.folder}",
                         f"--socket={self.socket}",
@@ -171,27 +166,17 @@ class Mariadb:
                 )
             if not wait_until_ready(self.process, notify, seconds):
                 self.stop()
-                raise ServerError(f"MariaDB did not start:\n{self._last_words()}")
+                raise ServerError(f"{self.TITLE} did not start:\n{self._last_words()}")
         finally:
             notify.close()
         return self
 
-    def _install(self):
-        """The system tables; one server's folder may be copied from another's."""
-        if (self.folder / "data" / "mysql").exists():
-            return
+    def _run_install(self, *command, **options):
         done = subprocess.run(
-            [
-                _program("mariadb-install-db"),
-                "--no-defaults",
-                f"--datadir={self.folder}/data",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                "--skip-name-resolve",
-                "--innodb-log-file-size=32M",
-            ],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
+            command,
+            **{"stdin": subprocess.DEVNULL, **options},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             cwd=self.folder,
@@ -199,28 +184,10 @@ class Mariadb:
             **self._as_user,
         )
         if done.returncode != 0:
-            raise ServerError(f"mariadb-install-db failed:\n{done.stdout}{done.stderr}")
+            raise ServerError(f"{self.TITLE} cannot make its tables:\n{done.stdout}")
 
     def sql(self, statements, database=None):
-        """What the client prints for statements that root runs; an error raises."""
-        done = subprocess.run(
-            [
-                _program("mariadb"),
-                "--no-defaults",
-                "--batch",
-                "--skip-column-names",
-                "--user=root",
-                f"--socket={self.socket}",
-                *([database] if database else []),
-            ],
-            input=statements,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        if done.returncode != 0:
-            raise ServerError(done.stderr.strip())
-        return done.stdout
+        return run_sql(self.socket, statements, database)
 
     def stop(self):
         if self.process is not None:
@@ -230,6 +197,156 @@ class Mariadb:
 
     def _last_words(self):
         return "\n".join((self.folder / "server.log").read_text(errors="replace").splitlines()[-20:])
+
+
+class Mariadb(DatabaseServer):
+    """The MariaDB that is installed."""
+
+    TITLE = "MariaDB"
+    OPTIONS = (
+        "--skip-name-resolve",
+        "--performance-schema=OFF",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-log-file-size=32M",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-method=fsync",
+        "--innodb-doublewrite=OFF",
+        "--key-buffer-size=1M",
+        "--aria-pagecache-buffer-size=8M",
+        "--max-connections=600",
+        "--max-allowed-packet=256M",
+        "--max-connect-errors=1000000",
+        "--local-infile=ON",
+        "--thread-cache-size=64",
+        "--server-id=1",
+    )
+
+    def _command(self):
+        return [_program("mariadbd"), "--no-defaults"]
+
+    def _install(self):
+        self._run_install(
+            _program("mariadb-install-db"),
+            "--no-defaults",
+            f"--datadir={self.folder}/data",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--skip-name-resolve",
+            "--innodb-log-file-size=32M",
+        )
+
+
+class Mariadb118(Mariadb):
+    """MariaDB 11.8 as tools/servers unpacks it."""
+
+    TITLE = "MariaDB 11.8"
+    NAME = "mariadb-11.8"
+    TABLES = (
+        "mariadb_system_tables.sql",
+        "mariadb_performance_tables.sql",
+        "mariadb_system_tables_data.sql",
+        "fill_help_tables.sql",
+        "maria_add_gis_sp_bootstrap.sql",
+        "mariadb_sys_schema.sql",
+    )
+
+    def _command(self):
+        root = fetched(self.NAME)
+        return [
+            *servers.command(self.NAME, "usr/sbin/mariadbd"),
+            "--no-defaults",
+            f"--basedir={root}/usr",
+            f"--lc-messages-dir={root}/usr/share/mariadb",
+            f"--character-sets-dir={root}/usr/share/mariadb/charsets",
+            f"--plugin-dir={root}/usr/lib/mysql/plugin",
+        ]
+
+    def _install(self):
+        """What mariadb-install-db does, which would run the system's programs."""
+        share = fetched(self.NAME) / "usr/share/mariadb"
+        begin = "CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
+        (self.folder / "data").mkdir(mode=0o700)
+        os.chown(self.folder / "data", *self._owner)
+        (self.folder / "tables.sql").write_text(begin + "".join((share / name).read_text() for name in self.TABLES))
+        with open(self.folder / "tables.sql") as tables:
+            self._run_install(
+                *self._command(),
+                "--bootstrap",
+                f"--datadir={self.folder}/data",
+                "--innodb-log-file-size=32M",
+                "--enforce-storage-engine=",
+                "--max-allowed-packet=8M",
+                stdin=tables,
+            )
+
+
+class Mysql9(DatabaseServer):
+    """MySQL 9 as tools/servers unpacks it."""
+
+    TITLE = "MySQL 9"
+    NAME = "mysql-9"
+    OPTIONS = (
+        "--skip-name-resolve",
+        "--performance-schema=OFF",
+        "--innodb-buffer-pool-size=64M",
+        "--innodb-redo-log-capacity=32M",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-flush-method=fsync",
+        "--innodb-doublewrite=OFF",
+        "--key-buffer-size=1M",
+        "--max-connections=600",
+        "--max-allowed-packet=256M",
+        "--max-connect-errors=1000000",
+        "--local-infile=ON",
+        "--thread-cache-size=64",
+        "--server-id=1",
+        "--disable-log-bin",
+        "--mysqlx=OFF",
+    )
+
+    def _command(self):
+        root = fetched(self.NAME)
+        return [
+            *servers.command(self.NAME, "usr/sbin/mysqld"),
+            "--no-defaults",
+            f"--basedir={root}/usr",
+            f"--lc-messages-dir={root}/usr/share/mysql",
+            f"--character-sets-dir={root}/usr/share/mysql/charsets",
+            f"--plugin-dir={root}/usr/lib/mysql/plugin",
+            "--secure-file-priv=",
+        ]
+
+    def _install(self):
+        self._run_install(*self._command(), "--initialize-insecure", f"--datadir={self.folder}/data")
+
+
+def fetched(name):
+    """The folder of a server that tools/servers fetches."""
+    if not servers.is_fetched(name):
+        raise ServerError(f"{name} is missing; run tools/servers")
+    return servers.root_of(name)
+
+
+def run_sql(socket_path, statements, database=None):
+    """What the client prints for statements that root runs; an error raises."""
+    done = subprocess.run(
+        [
+            _program("mariadb"),
+            "--no-defaults",
+            "--batch",
+            "--skip-column-names",
+            "--user=root",
+            f"--socket={socket_path}",
+            *([database] if database else []),
+        ],
+        input=statements,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if done.returncode != 0:
+        raise ServerError(done.stderr.strip())
+    return done.stdout
 
 
 def stop_process(process, first_signal, seconds):

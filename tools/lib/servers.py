@@ -1,0 +1,175 @@
+"""Servers and clients of other releases of Debian, unpacked beside the system: what tools/servers does, and how to
+run a program of theirs.
+
+Only apt's own signature check decides what is unpacked. apt gets folders of its own and an empty list of installed
+packages, so that a program's libraries come along, down to the dynamic loader.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cache import cache_folder, digest, ensure
+
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+DEFAULT_MIRROR = "http://deb.debian.org/debian"
+
+
+class FetchError(Exception):
+    """Something could not be fetched; the text says what and why."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`packages` come with all they depend on; of those in `alone` some files are wanted and none of their scripts."""
+
+    suite: str
+    packages: tuple
+    alone: tuple = ()
+
+
+RECIPES = {
+    "mysql-9": Recipe("sid", ("mysql-server-core", "mysql-client-core")),
+    "mariadb-11.8": Recipe("trixie", ("mariadb-server-core", "mariadb-client-core"), alone=("mariadb-server", "mariadb-client")),
+}
+
+
+def root_of(name):
+    """Where a server's files lie, there or not."""
+    return cache_folder() / f"{name}-{digest(repr(RECIPES[name]))}"
+
+
+def is_fetched(name):
+    return root_of(name).exists()
+
+
+def command(name, program):
+    """How to run one of its programs: by its own dynamic loader, with its own libraries."""
+    root = root_of(name)
+    libraries = [root / "usr/lib/x86_64-linux-gnu", root / "usr/lib"]
+    return [str(root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", ":".join(map(str, libraries)), str(root / program)]
+
+
+def fetch(name):
+    return ensure(root_of(name), lambda folder: _unpack(name, folder))
+
+
+def _unpack(name, folder):
+    recipe = RECIPES[name]
+    with tempfile.TemporaryDirectory(prefix="perilune-apt-") as work:
+        apt = Apt(Path(work), recipe.suite)
+        apt.update()
+        for package in sorted(apt.download(recipe)):
+            _run(name, "dpkg-deb", "--extract", package, folder)
+    _merge_usr(folder)
+
+
+def _merge_usr(folder):
+    """A loader that its package keeps in /lib64 is found at the one place where command() looks."""
+    old, new = folder / "lib64", folder / "usr/lib64"
+    if old.is_dir() and not old.is_symlink() and not new.exists():
+        new.symlink_to("../lib64")
+
+
+class Apt:
+    """apt in folders of its own, with one suite of Debian as its only source."""
+
+    def __init__(self, folder, suite):
+        self._folder, self._suite = folder, suite
+        for name in ("state/lists/partial", "cache/archives/partial", "etc"):
+            (folder / name).mkdir(parents=True)
+        (folder / "state/status").touch()
+        (folder / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
+        (folder / "apt.conf").write_text(self._configuration())
+
+    def _configuration(self):
+        """The machine's own configuration stays in force, proxies included, but not what it runs after an update."""
+        options = {
+            "Dir::State": self._folder / "state",
+            "Dir::State::status": self._folder / "state/status",
+            "Dir::Cache": self._folder / "cache",
+            "Dir::Etc::sourcelist": self._folder / "sources.list",
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::Etc::preferences": "/dev/null",
+            "Dir::Etc::preferencesparts": "/dev/null",
+            "APT::Sandbox::User": "root",
+            "APT::Architecture": "amd64",
+            "APT::Install-Recommends": "false",
+            "Acquire::Check-Valid-Until": "false",
+            "Acquire::Languages": "none",
+            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled": "false",
+            "Acquire::Retries": "3",
+        }
+        hooks = ("APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success", "DPkg::Post-Invoke", "DPkg::Pre-Install-Pkgs")
+        clears = "".join(f"#clear {hook};\n" for hook in hooks)
+        return clears + "".join(f'{name} "{value}";\n' for name, value in options.items())
+
+    def _run(self, *arguments, **options):
+        _run(f"Debian {self._suite}", "apt-get", f"--config-file={self._folder}/apt.conf", "--quiet=2", *arguments, **options)
+
+    def update(self):
+        self._run("update", "--error-on=any")
+
+    def download(self, recipe):
+        """The package files."""
+        archives = self._folder / "cache/archives"
+        self._run("install", "--yes", "--download-only", *recipe.packages)
+        if recipe.alone:
+            self._run("download", *recipe.alone, cwd=archives)
+        return archives.glob("*.deb")
+
+
+def mirror():
+    """Where this machine has its Debian from, if that is a plain mirror."""
+    files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
+    text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
+    # One line for each source in the old format, a field with any number of places in the new one.
+    found = re.search(r"^(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:(?:.*\s)?)(https?://\S+/debian/?)(?:\s|$)", text, re.MULTILINE)
+    return found[1] if found else DEFAULT_MIRROR
+
+
+def _run(what, *command, **options):
+    done = subprocess.run([*map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", **options)
+    if done.returncode != 0:
+        raise FetchError(f"{what}: {command[0]} failed:\n{done.stdout}{done.stderr}".rstrip())
+
+
+def _list(names):
+    for name in names:
+        print(name, root_of(name) if is_fetched(name) else "missing")
+
+
+def _fetch_all(names):
+    if not KEYRING.exists():
+        raise FetchError(f"{KEYRING} is missing; run tools/deps")
+    for name in names:
+        if not is_fetched(name):
+            print(f"fetching {name} ...", file=sys.stderr, flush=True)
+        try:
+            print(fetch(name), flush=True)
+        except OSError as error:
+            raise FetchError(f"{name}: {error}") from error
+
+
+def main():
+    names = [argument for argument in sys.argv[1:] if argument != "--list"] or list(RECIPES)
+    unknown = [name for name in names if name not in RECIPES]
+    if unknown:
+        print(f"tools/servers: no such server: {' '.join(unknown)}", file=sys.stderr)
+        return 64
+    if "--list" in sys.argv[1:]:
+        _list(names)
+        return 0
+    try:
+        _fetch_all(names)
+    except FetchError as error:
+        print(f"tools/servers: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
