@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: one MariaDB for all, a daemon of its own for each test."""
+"""Fixtures of the end-to-end tests: database servers for all, a daemon of its own for each test."""
 
 import itertools
 import os
@@ -11,52 +11,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools" / "lib"), str(Path(__file__).parent)]
 
+import servers  # noqa: E402
 from support.daemon import Perilune  # noqa: E402
 from support.fake_server import Backlogged, FakeServer  # noqa: E402
-from throwaway import Mariadb, temporary_folder  # noqa: E402
-
-ACCOUNTS = """
-CREATE USER plain@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('secret');
-CREATE USER nopass@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('');
-CREATE USER dumper@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('secret');
-GRANT ALL ON *.* TO plain@'%', dumper@'%';
-GRANT USAGE ON *.* TO nopass@'%';
-CREATE DATABASE shared_db;
-"""
-
-# A header of the PROXY protocol is taken from everybody and asked of nobody.
-OPTIONS = ["--log-bin=binlog", "--binlog-format=ROW", "--proxy-protocol-networks=*"]
-
-
-class Shared:
-    """What all workers of one run share. Made by the process that the user started, on first need."""
-
-    def __init__(self):
-        self.folder = temporary_folder("perilune-e2e-")
-        try:
-            self.mariadb = Mariadb(self.folder / "mariadb", OPTIONS).start()
-            self.mariadb.sql(ACCOUNTS)
-        except BaseException:
-            shutil.rmtree(self.folder)
-            raise
-
-    def describe(self):
-        return {"folder": str(self.folder), "socket": self.mariadb.socket, "port": self.mariadb.port}
-
-    def close(self):
-        self.mariadb.stop()
-        shutil.rmtree(self.folder)
+from support.shared_servers import SharedServers, ask  # noqa: E402
+from throwaway import run_sql, temporary_folder  # noqa: E402
 
 
 def shared_servers(config):
-    if not hasattr(config, "perilune_shared"):
-        config.perilune_shared = Shared()
-    return config.perilune_shared
+    """The address to ask for servers; the process that the user started makes it on first need."""
+    given = getattr(config, "workerinput", {}).get("perilune_shared")
+    if given is None and not hasattr(config, "perilune_shared"):
+        config.perilune_shared = SharedServers()
+    return given or config.perilune_shared.address
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node):
-    node.workerinput["perilune_shared"] = shared_servers(node.config).describe()
+    node.workerinput["perilune_shared"] = shared_servers(node.config)
 
 
 def pytest_unconfigure(config):
@@ -66,10 +38,11 @@ def pytest_unconfigure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="the long variants too")
+    parser.addoption("--allow-missing", action="store_true", help="skip what needs a program that tools/servers fetches, if it is not there")
 
 
 class Server:
-    """The shared MariaDB as the tests see it."""
+    """A shared server as the tests see it."""
 
     def __init__(self, description):
         self.socket, self.port = description["socket"], description["port"]
@@ -77,27 +50,64 @@ class Server:
         self.address = "127.0.0.1:%d" % self.port
 
     def sql(self, statements, database=None):
-        reach = Mariadb.__new__(Mariadb)
-        reach.socket = self.socket
-        return Mariadb.sql(reach, statements, database)
+        return run_sql(self.socket, statements, database)
+
+
+@pytest.fixture(scope="session")
+def fetched(request):
+    """Call it before using what tools/servers fetches: a test without it fails, or is skipped if that was allowed."""
+
+    def check(name):
+        if not servers.is_fetched(name):
+            miss = pytest.skip if request.config.getoption("--allow-missing") else pytest.fail
+            miss(f"{name} is missing; run tools/servers")
+
+    return check
+
+
+def shared_server(request, name):
+    return Server(ask(shared_servers(request.config), name))
+
+
+@pytest.fixture(scope="session")
+def certificates(request):
+    """What all shared servers use for TLS."""
+    return ask(shared_servers(request.config), "certificates")
 
 
 @pytest.fixture(scope="session")
 def mariadb(request):
-    given = getattr(request.config, "workerinput", {}).get("perilune_shared")
-    return Server(given or shared_servers(request.config).describe())
+    return shared_server(request, "mariadb")
+
+
+@pytest.fixture(scope="session")
+def mariadb118(request, fetched):
+    fetched("mariadb-11.8")
+    return shared_server(request, "mariadb-11.8")
+
+
+@pytest.fixture(scope="session")
+def mysql9(request, fetched):
+    fetched("mysql-9")
+    return shared_server(request, "mysql-9")
+
+
+@pytest.fixture(scope="session")
+def server(mariadb):
+    """What `database` and `daemons` use. A file that tests with another server overrides it."""
+    return mariadb
 
 
 _numbers = itertools.count()
 
 
 @pytest.fixture
-def database(mariadb):
+def database(server):
     """The name of an empty database of the test's own."""
     name = "t%d_%d" % (os.getpid(), next(_numbers))
-    mariadb.sql(f"CREATE DATABASE {name}")
+    server.sql(f"CREATE DATABASE {name}")
     yield name
-    mariadb.sql(f"DROP DATABASE {name}")
+    server.sql(f"DROP DATABASE {name}")
 
 
 @pytest.fixture
@@ -109,13 +119,13 @@ def folder():
 
 
 @pytest.fixture
-def daemons(request, folder, mariadb):
+def daemons(request, folder, server):
     """Makes daemons that are not yet started; those that were are ended and judged at the end of the test."""
     made = request.node.perilune_daemons = []
     reloading = request.node.get_closest_marker("no_reload") is None
 
     def make(config, define=None, **options):
-        define = {"SERVER": mariadb.address, "SERVER_SOCK": mariadb.socket, **(define or {})}
+        define = {"SERVER": server.address, "SERVER_SOCK": server.socket, **(define or {})}
         made.append(
             Perilune(folder / f"d{len(made)}", config, define=define, **{"reloading": reloading, **options})
         )

@@ -2,6 +2,8 @@
 
 import subprocess
 
+import servers
+
 
 def address_options(address):
     if isinstance(address, str):
@@ -9,18 +11,30 @@ def address_options(address):
     return ["--protocol=tcp", f"--host={address[0]}", f"--port={address[1]}"]
 
 
+def command_of(name):
+    """How to call a client by the name that tests use: an installed program's, or one of tools/servers'."""
+    if name == "mysql-9":
+        plugins = servers.root_of(name) / "usr/lib/mysql/plugin"
+        # Without the last it would not send a password over TCP without TLS, not even encrypted.
+        return [*servers.command(name, "usr/bin/mysql"), "--no-defaults", f"--plugin-dir={plugins}", "--get-server-public-key"]
+    if name == "mariadb-11.8":
+        plugins = servers.root_of(name) / "usr/lib/x86_64-linux-gnu/libmariadb3/plugin"
+        return [*servers.command(name, "usr/bin/mariadb"), "--no-defaults", f"--plugin-dir={plugins}"]
+    return [name, "--no-defaults"]
+
+
 def run(name, address, *arguments, user="plain", password="secret", stdin=None, seconds=120, check=True):
-    """One of MariaDB's client programs; what it printed."""
+    """A client program that takes the options of MariaDB's and MySQL's; what it printed."""
     secret = [f"--password={password}"] if password is not None else ["--skip-password"]
-    command = [name, "--no-defaults", *address_options(address), f"--user={user}", *secret, *arguments]
+    command = [*command_of(name), *address_options(address), f"--user={user}", *secret, *arguments]
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=seconds, text=not isinstance(stdin, bytes))
     if check and done.returncode != 0:
         raise AssertionError(f"{name} {' '.join(arguments)}: exit status {done.returncode}\n{done.stderr}")
     return done
 
 
-def mariadb(address, sql, *arguments, **options):
-    return run("mariadb", address, "--batch", "--skip-column-names", *arguments, stdin=sql, **options)
+def mariadb(address, sql, *arguments, name="mariadb", **options):
+    return run(name, address, "--batch", "--skip-column-names", *arguments, stdin=sql, **options)
 
 
 class Sysbench:

@@ -3,6 +3,8 @@
 import socket
 import struct
 
+from pymysql._auth import sha2_rsa_encrypt
+
 from . import wire
 from .wire import Cap, Err, Ok, Packets, Reader, Rows
 
@@ -75,8 +77,14 @@ class RawClient:
         )
 
     def finish_login(self, password=""):
-        """Answers what the server asks, up to OK (returned) or ERR (raised); counts the switches."""
+        """Answers what the server asks, up to OK (returned) or ERR (raised).
+
+        Counts the switches; `full_exchange` tells whether caching_sha2_password asked for the whole password, which
+        goes in clear over a unix socket and encrypted by the server's key over TCP, as most clients do it.
+        """
         self.switches = 0
+        self.full_exchange = False
+        nonce = self.greeting.nonce
         while True:
             payload = self.packets.read()
             if payload[0] == 0xFF:
@@ -89,7 +97,13 @@ class RawClient:
                 r = Reader(payload[1:])
                 plugin, nonce = r.text_until_nul().decode(), r.rest().rstrip(b"\0")
                 self.packets.write(wire.answer_for(plugin, password, nonce))
-            elif payload != b"\x01\x03":
+            elif payload == wire.SHA2_FULL:
+                self.full_exchange = True
+                safe = self.socket.family == socket.AF_UNIX
+                self.packets.write(password.encode() + b"\0" if safe else wire.SHA2_ASK_KEY)
+            elif payload.startswith(b"\x01-----BEGIN"):
+                self.packets.write(sha2_rsa_encrypt(password.encode(), nonce, payload[1:]))
+            elif payload != wire.SHA2_FAST:
                 raise AssertionError(f"unexpected during login: {payload!r}")
 
     def login(self, user, password="", database="", **options):

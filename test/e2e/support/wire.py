@@ -57,6 +57,9 @@ COM_STMT_RESET, COM_SET_OPTION, COM_STMT_FETCH, COM_RESET_CONNECTION = 26, 27, 2
 STATUS_IN_TRANSACTION, STATUS_AUTOCOMMIT, STATUS_MORE_RESULTS = 1, 2, 8
 STATUS_CURSOR_EXISTS, STATUS_LAST_ROW_SENT = 64, 128
 
+# caching_sha2_password's messages: the whole packets of the server, the client's question
+SHA2_FAST, SHA2_FULL, SHA2_ASK_KEY = b"\x01\x03", b"\x01\x04", b"\x02"
+
 
 class Closed(Exception):
     """The peer closed the connection; `rest` is what came of an unfinished packet."""
