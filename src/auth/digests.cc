@@ -36,4 +36,6 @@ Sha1 sha1_of(std::span<const Bytes> pieces) { return digest_of<Sha1>(EVP_sha1(),
 
 Sha256 sha256_of(std::span<const Bytes> pieces) { return digest_of<Sha256>(EVP_sha256(), pieces); }
 
+Sha512 sha512_of(std::span<const Bytes> pieces) { return digest_of<Sha512>(EVP_sha512(), pieces); }
+
 }  // namespace perilune::auth

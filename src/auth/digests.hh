@@ -10,10 +10,12 @@ namespace perilune::auth {
 
 using Sha1 = std::array<std::byte, 20>;
 using Sha256 = std::array<std::byte, 32>;
+using Sha512 = std::array<std::byte, 64>;
 
 // The digest of the pieces one after the other. std::runtime_error if OpenSSL lacks the algorithm.
 Sha1 sha1_of(std::span<const Bytes> pieces);
 Sha256 sha256_of(std::span<const Bytes> pieces);
+Sha512 sha512_of(std::span<const Bytes> pieces);
 
 template <typename... Pieces>
 Sha1 sha1(const Pieces&... pieces) {
@@ -25,6 +27,12 @@ template <typename... Pieces>
 Sha256 sha256(const Pieces&... pieces) {
   const std::array<Bytes, sizeof...(Pieces)> list{Bytes(pieces)...};
   return sha256_of(list);
+}
+
+template <typename... Pieces>
+Sha512 sha512(const Pieces&... pieces) {
+  const std::array<Bytes, sizeof...(Pieces)> list{Bytes(pieces)...};
+  return sha512_of(list);
 }
 
 // target ^= mask, byte by byte.

@@ -11,22 +11,31 @@ namespace perilune::auth {
 
 namespace {
 
+constexpr std::string_view kPlugin = "caching_sha2_password";
+
+Sha256 answer_from_stage1(const Sha256& stage1, const MysqlScramble& scramble) {
+  Sha256 answer = sha256(sha256(stage1), scramble);
+  xor_into(answer, stage1);
+  return answer;
+}
+
 class CachingSha2Login final : public MysqlLogin {
  public:
   CachingSha2Login(const Credentials& credentials, Transport transport)
       : password_(clone(credentials.password)),
-        knows_sha1_(credentials.password_sha1.has_value()),
+        stage1_(clone(credentials.caching_sha2_stage1)),
+        missing_(missing_clear_password(kPlugin, credentials)),
         transport_(transport) {}
 
   Result<Buffer, AuthError> begin(Bytes challenge) override {
     const auto scramble = read_mysql_challenge(challenge);
     if (!scramble) return scramble.error();
-    if (!password_) return missing_clear_password("caching_sha2_password", knows_sha1_);
-    if (password_->empty()) return Buffer();
+    if (password_ && password_->empty()) return Buffer();
     scramble_ = *scramble;
+    const auto answer = fast_answer();
+    if (!answer) return answer.error();
     state_ = State::AwaitVerdict;
-    const Sha256 answer = caching_sha2_answer(*password_, scramble_);
-    return Buffer(answer.begin(), answer.end());
+    return Buffer(answer->begin(), answer->end());
   }
 
   Result<std::optional<Buffer>, AuthError> next(Bytes more_data) override {
@@ -42,7 +51,17 @@ class CachingSha2Login final : public MysqlLogin {
  private:
   enum class State { AwaitVerdict, AwaitKey, Done };
 
+  Result<Sha256, AuthError> fast_answer() const {
+    if (password_) return caching_sha2_answer(*password_, scramble_);
+    Sha256 stage1;
+    if (!stage1_ || stage1_->size() != stage1.size()) return missing_;
+    const ScopeExit wiped([&stage1] { wipe(stage1); });
+    std::ranges::copy(stage1_->bytes(), stage1.begin());
+    return answer_from_stage1(stage1, scramble_);
+  }
+
   Result<std::optional<Buffer>, AuthError> full_exchange() {
+    if (!password_) return missing_;
     if (transport_ != Transport::Plain) return std::optional<Buffer>(clear_answer(*password_));
     state_ = State::AwaitKey;
     return std::optional<Buffer>(Buffer{kRequestPublicKey});
@@ -55,7 +74,8 @@ class CachingSha2Login final : public MysqlLogin {
   }
 
   std::optional<Secret> password_;
-  bool knows_sha1_;
+  std::optional<Secret> stage1_;
+  AuthError missing_;
   Transport transport_;
   MysqlScramble scramble_{};
   State state_ = State::Done;
@@ -66,9 +86,7 @@ class CachingSha2Login final : public MysqlLogin {
 Sha256 caching_sha2_answer(const Secret& password, const MysqlScramble& scramble) {
   Sha256 stage1 = sha256(password.bytes());
   const ScopeExit wiped([&stage1] { wipe(stage1); });
-  Sha256 answer = sha256(sha256(stage1), scramble);
-  xor_into(answer, stage1);
-  return answer;
+  return answer_from_stage1(stage1, scramble);
 }
 
 std::optional<Secret> verify_caching_sha2(Bytes answer, const MysqlScramble& scramble,

@@ -1,5 +1,7 @@
 #include "auth/mysql_clear.hh"
 
+#include <algorithm>
+
 namespace perilune::auth {
 
 namespace {
@@ -8,12 +10,12 @@ class ClearLogin final : public MysqlLogin {
  public:
   ClearLogin(const Credentials& credentials, Transport transport)
       : password_(clone(credentials.password)),
-        knows_sha1_(credentials.password_sha1.has_value()),
+        missing_(missing_clear_password("mysql_clear_password", credentials)),
         transport_(transport) {}
 
   // The challenge, if there is one, plays no part.
   Result<Buffer, AuthError> begin(Bytes) override {
-    if (!password_) return missing_clear_password("mysql_clear_password", knows_sha1_);
+    if (!password_) return missing_;
     if (password_->empty()) return Buffer();
     if (transport_ == Transport::Plain) {
       return AuthError{
@@ -29,7 +31,7 @@ class ClearLogin final : public MysqlLogin {
 
  private:
   std::optional<Secret> password_;
-  bool knows_sha1_;
+  AuthError missing_;
   Transport transport_;
 };
 
@@ -41,6 +43,13 @@ Buffer clear_answer(const Secret& password) {
   append(answer, password.bytes());
   answer.push_back(std::byte{0});
   return answer;
+}
+
+std::optional<Secret> read_clear_answer(Bytes answer) {
+  const auto nul = std::ranges::find(answer, std::byte{0});
+  if (nul == answer.end() || nul + 1 != answer.end()) return std::nullopt;
+  if (answer.size() > kMaxClearPassword + 1) return std::nullopt;
+  return Secret(answer.first(answer.size() - 1));
 }
 
 std::unique_ptr<MysqlLogin> make_clear_login(const Credentials& credentials, Transport transport) {

@@ -1,49 +1,37 @@
 #include "auth/mysql_rsa.hh"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include <memory>
-
 #include "auth/mysql_clear.hh"
+#include "auth/openssl_handles.hh"
 #include "util/scope_exit.hh"
 
 namespace perilune::auth {
 
 namespace {
 
-struct Free {
-  void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-  void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
-  void operator()(EVP_PKEY_CTX* context) const noexcept { EVP_PKEY_CTX_free(context); }
-};
+using Key = Openssl<EVP_PKEY>;
 
-using Key = std::unique_ptr<EVP_PKEY, Free>;
-
-// A key of 16,384 bits, the most that OpenSSL uses, has less than 3 KiB.
-constexpr std::size_t kMaxPem = 16384;
 // OAEP with SHA1: two digests and two bytes of each block (RFC 8017, 7.1.1).
 constexpr std::size_t kOaepOverhead = 42;
 
 Key read_rsa_key(std::string_view pem) {
-  if (pem.size() > kMaxPem) return nullptr;
-  const std::unique_ptr<BIO, Free> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Openssl<BIO> bio = open_pem(pem);
   if (!bio) return nullptr;
   Key key(PEM_read_bio_PUBKEY(bio.get(), nullptr, nullptr, nullptr));
   if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) return nullptr;
   return key;
 }
 
-void xor_repeatedly(Buffer& text, const MysqlScramble& scramble) noexcept {
+void xor_repeatedly(MutableBytes text, const MysqlScramble& scramble) noexcept {
   for (std::size_t i = 0; i < text.size(); ++i) text[i] ^= scramble[i % scramble.size()];
 }
 
 // Empty on failure.
 Buffer encrypt(EVP_PKEY* key, const Buffer& text) {
-  const std::unique_ptr<EVP_PKEY_CTX, Free> context(EVP_PKEY_CTX_new(key, nullptr));
+  const Openssl<EVP_PKEY_CTX> context(EVP_PKEY_CTX_new(key, nullptr));
   if (!context || EVP_PKEY_encrypt_init(context.get()) != 1 ||
       EVP_PKEY_CTX_set_rsa_padding(context.get(), RSA_PKCS1_OAEP_PADDING) != 1) {
     return {};
@@ -74,6 +62,16 @@ Result<Buffer, AuthError> encrypt_password(const Secret& password, const MysqlSc
   Buffer cipher = encrypt(key.get(), text);
   if (cipher.empty()) return AuthError{"the password could not be encrypted with the server's key"};
   return cipher;
+}
+
+std::optional<Secret> decrypt_password(Bytes cipher, const MysqlScramble& scramble,
+                                       const RsaKey& key) {
+  const auto text = key.decrypt(cipher);
+  if (!text) return std::nullopt;
+  Buffer plain(text->bytes().begin(), text->bytes().end());
+  const ScopeExit wiped([&plain] { wipe(plain); });
+  xor_repeatedly(plain, scramble);
+  return read_clear_answer(plain);
 }
 
 }  // namespace perilune::auth

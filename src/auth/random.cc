@@ -36,14 +36,23 @@ class Pool {
 }  // namespace
 
 MysqlScramble make_mysql_scramble() {
+  MysqlScramble scramble;
+  fill_scramble(scramble);
+  return scramble;
+}
+
+void fill_scramble(MutableBytes scramble) {
   require_sodium();
   thread_local Pool pool;
-  MysqlScramble scramble;
   for (std::size_t filled = 0; filled < scramble.size();) {
     const std::byte candidate = pool.next() & std::byte{0x7F};
     if (is_usable(candidate)) scramble[filled++] = candidate;
   }
-  return scramble;
+}
+
+void fill_random(MutableBytes bytes) {
+  require_sodium();
+  randombytes_buf(bytes.data(), bytes.size());
 }
 
 }  // namespace perilune::auth

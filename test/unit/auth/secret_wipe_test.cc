@@ -1,9 +1,16 @@
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
+#include <string_view>
 
+#include "auth/mysql_challenge.hh"
 #include "auth/secret.hh"
+#include "exchange.hh"
 #include "support/catch.hh"
+#include "verifiers.hh"
 
 using namespace perilune;
 using perilune::auth::Secret;
@@ -13,6 +20,16 @@ namespace {
 // The memory whose return to the heap a test watches.
 Bytes watched;
 bool was_wiped = false;
+
+// What no memory may contain when it is given back.
+std::string_view needle;
+bool was_left = false;
+
+void search(void* memory) noexcept {
+  if (memory == nullptr || needle.empty()) return;
+  const std::size_t size = malloc_usable_size(memory);
+  if (memmem(memory, size, needle.data(), needle.size()) != nullptr) was_left = true;
+}
 
 void look_at(const void* memory) noexcept {
   if (memory == nullptr || memory != watched.data()) return;
@@ -35,10 +52,12 @@ void look_at(const void* memory) noexcept {
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept {
   look_at(memory);
+  search(memory);
   std::free(memory);
 }
 [[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept {
   look_at(memory);
+  search(memory);
   std::free(memory);
 }
 
@@ -61,4 +80,61 @@ TEST_CASE("secret: its memory is wiped before it is given back", "[auth]") {
   }
   CHECK(watched.empty());
   CHECK(was_wiped);
+}
+
+namespace {
+
+constexpr std::string_view kPassword =
+    "a password of quite some length, longer than a string's own";
+
+// Looks for the password in whatever is given back meanwhile.
+template <typename Body>
+bool leaves_password(const Body& body) {
+  was_left = false;
+  needle = kPassword;
+  body();
+  needle = {};
+  return was_left;
+}
+
+}  // namespace
+
+TEST_CASE("secret: the search finds what was left", "[auth]") {
+  CHECK(leaves_password([] { Buffer(as_bytes(kPassword).begin(), as_bytes(kPassword).end()); }));
+  CHECK_FALSE(leaves_password([] { Secret{kPassword}; }));
+}
+
+TEST_CASE("mysql verifier: leaves no password behind", "[auth][mysql]") {
+  CHECK_FALSE(leaves_password([] {
+    const auto verifier = auth::parse_mysql_verifier(kPassword);
+    const auth::MysqlVerifier copy = auth::clone(*verifier);
+    const Secret password(kPassword);
+    (void)auth::is_password(password, copy);
+    (void)auth::is_password(password, auth::CachingSha2Hash());
+    (void)auth::is_password(password, auth::ParsecHash());
+    (void)auth::is_password(password, auth::NativeHash());
+  }));
+}
+
+TEST_CASE("mysql challenge: nothing but the clear answers keeps the password", "[auth][mysql]") {
+  (void)test::shared_rsa_key();
+  // The answers of mysql_clear_password and of the full exchange in clear are the caller's to wipe.
+  for (const std::string_view plugin : {"mysql_native_password", "caching_sha2_password",
+                                        "client_ed25519", "parsec", "sha256_password"}) {
+    CAPTURE(plugin);
+    const test::Method method{plugin, auth::Transport::Plain};
+    const auth::MysqlVerifier right = auth::ClearPassword{Secret(kPassword)};
+    CHECK_FALSE(leaves_password([&] { (void)test::exchange(method, right, kPassword); }));
+    CHECK_FALSE(leaves_password([&] { (void)test::exchange(method, auth::Nobody(), kPassword); }));
+  }
+}
+
+TEST_CASE("mysql challenge: a clear answer is wiped once it is judged", "[auth][mysql]") {
+  const Buffer answer(as_bytes(kPassword).begin(), as_bytes(kPassword).end());
+  const test::Method method{"mysql_clear_password", auth::Transport::Tls};
+  CHECK_FALSE(leaves_password([&] {
+    const auto challenge = test::challenge_of(method, auth::AnyPassword());
+    (void)challenge->judge(answer);
+    (void)challenge->take_learnt();
+  }));
 }
