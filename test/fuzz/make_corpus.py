@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seeds of the fuzz targets from the recorded sessions, and some headers of the PROXY protocol.
+"""Makes the seeds of the fuzz targets: from the recorded sessions; for logins and the PROXY protocol by hand.
 
 usage: make_corpus.py SESSIONS CORPUS
 
@@ -75,10 +75,41 @@ def proxy_headers():
     yield b"PROXY UNKNOWN\n"
 
 
+SHA2 = bytes.fromhex(
+    "24412430303524031A69251C34295C4B35167C7F1E5A7B63091349503974624D34504B5A424679354856336868"
+    "686F52485A736E4A733368786E427575516C73446469496537")
+ED25519 = b"ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"
+VERIFIERS = [b"*6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4", SHA2, b"0x" + SHA2.hex().encode(),
+             ED25519, b"P0:paWlpaWlpaWlpaWlpaWlpaWlpaWl:" + ED25519]
+
+# By the number that fuzz_mysql_auth gives the method: the answers of a client; challenge and data of
+# a server.
+METHODS = [([b"a" * 32, b"\x02", b"c" * 255], [b"A" * 20 + b"\0", b"\x04", b"-----BEGIN"]),
+           ([b"s" * 64], [b"A" * 32]),
+           ([b"secret\0"], [b""]),
+           ([b"n" * 20], [b"A" * 20 + b"\0"]),
+           ([b"", b"s" * 96], [b"A" * 32, b"P\0" + b"\xa5" * 18]),
+           ([b"\x01", b"c" * 255], [b"A" * 21, b"-----BEGIN"])]
+
+
+def auth_seeds():
+    """For fuzz_mysql_auth: every method with every kind of verifier, over a plain connection."""
+    def seed(method, kind, pieces):
+        return bytes([method, kind]) + b"".join(bytes([len(p)]) + p for p in pieces)
+
+    for method, (answers, server) in enumerate(METHODS):
+        for kind in range(3):
+            yield seed(method, kind, [b""] + answers)
+        for verifier in VERIFIERS:
+            yield seed(method, 3, [verifier] + answers)
+        yield seed(method, 0, server)
+
+
 def main():
     source, corpus = sys.argv[1:]
     seeds = {"fuzz_mysql_client_packets": set(), "fuzz_mysql_server_packets": set(),
-             "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers())}
+             "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
+             "fuzz_mysql_auth": set(auth_seeds())}
     for login, commands in sessions(source):
         for direction, data in login:
             target = "client" if direction == "C" else "server"
