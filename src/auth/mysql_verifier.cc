@@ -3,7 +3,8 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <string>
+#include <span>
+#include <type_traits>
 
 #include "util/scope_exit.hh"
 

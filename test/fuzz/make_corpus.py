@@ -82,8 +82,8 @@ ED25519 = b"ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"
 VERIFIERS = [b"*6C8989366EAF75BB670AD8EA7A7FC1176A95CEF4", SHA2, b"0x" + SHA2.hex().encode(),
              ED25519, b"P0:paWlpaWlpaWlpaWlpaWlpaWlpaWl:" + ED25519]
 
-# By the number that fuzz_mysql_auth gives the method: the answers of a client; challenge and data of
-# a server.
+# By the number that fuzz_mysql_auth gives the method: the answers of a client; challenge and data
+# of a server.
 METHODS = [([b"a" * 32, b"\x02", b"c" * 255], [b"A" * 20 + b"\0", b"\x04", b"-----BEGIN"]),
            ([b"s" * 64], [b"A" * 32]),
            ([b"secret\0"], [b""]),
