@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools" / "lib"), str(Path(__file__).parent)]
 
+import drivers  # noqa: E402
 import servers  # noqa: E402
 from support.daemon import Perilune  # noqa: E402
 from support.fake_server import Backlogged, FakeServer  # noqa: E402
@@ -38,7 +39,7 @@ def pytest_unconfigure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="the long variants too")
-    parser.addoption("--allow-missing", action="store_true", help="skip what needs a program that tools/servers fetches, if it is not there")
+    parser.addoption("--allow-missing", action="store_true", help="skip what needs something that tools/servers or tools/drivers has not made")
 
 
 class Server:
@@ -55,12 +56,13 @@ class Server:
 
 @pytest.fixture(scope="session")
 def fetched(request):
-    """Call it before using what tools/servers fetches: a test without it fails, or is skipped if that was allowed."""
+    """Call it before using what tools/servers or tools/drivers makes: without it a test fails, or skips if that was allowed."""
 
     def check(name):
-        if not servers.is_fetched(name):
+        source = servers if name in servers.RECIPES else drivers
+        if not source.root_of(name).exists():
             miss = pytest.skip if request.config.getoption("--allow-missing") else pytest.fail
-            miss(f"{name} is missing; run tools/servers")
+            miss(f"{name} is missing; run tools/{source.__name__}")
 
     return check
 

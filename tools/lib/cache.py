@@ -5,8 +5,13 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+
+
+class FetchError(Exception):
+    """Something could not be fetched or built; the text says what and why."""
 
 
 def cache_folder():
@@ -51,3 +56,28 @@ def _make(folder, make):
     except BaseException:
         shutil.rmtree(temporary)
         raise
+
+
+def main_of(program, names, root_of, make):
+    """The command line of a program that fills the cache: [--list] [NAME...]."""
+    wanted = [argument for argument in sys.argv[1:] if argument != "--list"] or list(names)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        print(f"{program}: unknown: {' '.join(unknown)}", file=sys.stderr)
+        return 64
+    if "--list" in sys.argv[1:]:
+        for name in wanted:
+            print(name, root_of(name) if root_of(name).exists() else "missing")
+        return 0
+    return 0 if all([_print_made(program, name, root_of(name), make) for name in wanted]) else 1
+
+
+def _print_made(program, name, folder, make):
+    if not folder.exists():
+        print(f"fetching {name} ...", file=sys.stderr, flush=True)
+    try:
+        print(ensure(folder, lambda temporary: make(name, temporary)), flush=True)
+        return True
+    except (FetchError, OSError) as error:
+        print(f"{program}: {name}: {error}", file=sys.stderr, flush=True)
+        return False

@@ -12,14 +12,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache import cache_folder, digest, ensure
+from cache import FetchError, cache_folder, digest, main_of
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
-
-
-class FetchError(Exception):
-    """Something could not be fetched; the text says what and why."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +49,15 @@ def command(name, program):
     return [str(root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", ":".join(map(str, libraries)), str(root / program)]
 
 
-def fetch(name):
-    return ensure(root_of(name), lambda folder: _unpack(name, folder))
-
-
-def _unpack(name, folder):
+def unpack(name, folder):
+    if not KEYRING.exists():
+        raise FetchError(f"{KEYRING} is missing; run tools/deps")
     recipe = RECIPES[name]
     with tempfile.TemporaryDirectory(prefix="perilune-apt-") as work:
         apt = Apt(Path(work), recipe.suite)
         apt.update()
         for package in sorted(apt.download(recipe)):
-            _run(name, "dpkg-deb", "--extract", package, folder)
+            _run("dpkg-deb", "--extract", package, folder)
     _merge_usr(folder)
 
 
@@ -78,7 +72,7 @@ class Apt:
     """apt in folders of its own, with one suite of Debian as its only source."""
 
     def __init__(self, folder, suite):
-        self._folder, self._suite = folder, suite
+        self._folder = folder
         for name in ("state/lists/partial", "cache/archives/partial", "etc"):
             (folder / name).mkdir(parents=True)
         (folder / "state/status").touch()
@@ -108,7 +102,7 @@ class Apt:
         return clears + "".join(f'{name} "{value}";\n' for name, value in options.items())
 
     def _run(self, *arguments, **options):
-        _run(f"Debian {self._suite}", "apt-get", f"--config-file={self._folder}/apt.conf", "--quiet=2", *arguments, **options)
+        _run("apt-get", f"--config-file={self._folder}/apt.conf", "--quiet=2", *arguments, **options)
 
     def update(self):
         self._run("update", "--error-on=any")
@@ -131,45 +125,11 @@ def mirror():
     return found[1] if found else DEFAULT_MIRROR
 
 
-def _run(what, *command, **options):
+def _run(*command, **options):
     done = subprocess.run([*map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", **options)
     if done.returncode != 0:
-        raise FetchError(f"{what}: {command[0]} failed:\n{done.stdout}{done.stderr}".rstrip())
-
-
-def _list(names):
-    for name in names:
-        print(name, root_of(name) if is_fetched(name) else "missing")
-
-
-def _fetch_all(names):
-    if not KEYRING.exists():
-        raise FetchError(f"{KEYRING} is missing; run tools/deps")
-    for name in names:
-        if not is_fetched(name):
-            print(f"fetching {name} ...", file=sys.stderr, flush=True)
-        try:
-            print(fetch(name), flush=True)
-        except OSError as error:
-            raise FetchError(f"{name}: {error}") from error
-
-
-def main():
-    names = [argument for argument in sys.argv[1:] if argument != "--list"] or list(RECIPES)
-    unknown = [name for name in names if name not in RECIPES]
-    if unknown:
-        print(f"tools/servers: no such server: {' '.join(unknown)}", file=sys.stderr)
-        return 64
-    if "--list" in sys.argv[1:]:
-        _list(names)
-        return 0
-    try:
-        _fetch_all(names)
-    except FetchError as error:
-        print(f"tools/servers: {error}", file=sys.stderr)
-        return 1
-    return 0
+        raise FetchError(f"{command[0]} failed:\n{done.stdout}{done.stderr}".rstrip())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main_of("tools/servers", RECIPES, root_of, unpack))
