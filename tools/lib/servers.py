@@ -45,8 +45,8 @@ def is_fetched(name):
 def command(name, program):
     """How to run one of its programs: by its own dynamic loader, with its own libraries."""
     root = root_of(name)
-    libraries = [root / "usr/lib/x86_64-linux-gnu", root / "usr/lib"]
-    return [str(root / "usr/lib64/ld-linux-x86-64.so.2"), "--library-path", ":".join(map(str, libraries)), str(root / program)]
+    loader = next(root.glob("usr/lib*/ld-linux-*.so.*"))
+    return [str(loader), "--library-path", ":".join(map(str, root.glob("usr/lib/*-linux-gnu*"))), str(root / program)]
 
 
 def unpack(name, folder):
@@ -58,14 +58,6 @@ def unpack(name, folder):
         apt.update()
         for package in sorted(apt.download(recipe)):
             _run("dpkg-deb", "--extract", package, folder)
-    _merge_usr(folder)
-
-
-def _merge_usr(folder):
-    """A loader that its package keeps in /lib64 is found at the one place where command() looks."""
-    old, new = folder / "lib64", folder / "usr/lib64"
-    if old.is_dir() and not old.is_symlink() and not new.exists():
-        new.symlink_to("../lib64")
 
 
 class Apt:
@@ -90,7 +82,6 @@ class Apt:
             "Dir::Etc::preferences": "/dev/null",
             "Dir::Etc::preferencesparts": "/dev/null",
             "APT::Sandbox::User": "root",
-            "APT::Architecture": "amd64",
             "APT::Install-Recommends": "false",
             "Acquire::Check-Valid-Until": "false",
             "Acquire::Languages": "none",
@@ -119,10 +110,19 @@ class Apt:
 def mirror():
     """Where this machine has its Debian from, if that is a plain mirror."""
     files = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*"))]
-    text = "\n".join(file.read_text(errors="replace") for file in files if file.is_file())
-    # One line for each source in the old format, a field with any number of places in the new one.
-    found = re.search(r"^(?:deb\s+(?:\[[^]]*\]\s+)?|URIs:(?:.*\s)?)(https?://\S+/debian/?)(?:\s|$)", text, re.MULTILINE)
-    return found[1] if found else DEFAULT_MIRROR
+    return mirror_in("\n\n".join(file.read_text(errors="replace") for file in files if file.is_file()))
+
+
+def mirror_in(text):
+    """Of sources in the old format, a line for each, and in the new one, fields with an empty line after them."""
+    place = r"(https?://\S+/debian/?)"
+    for stanza in re.split(r"\n\s*\n", text):
+        found = re.search(rf"^deb[ \t]+(?:\[[^]]*\][ \t]+)?{place}[ \t]+\S+[ \t]+(?:.*[ \t])?main\b", stanza, re.MULTILINE)
+        if found is None and re.search(r"^Components:.*\bmain\b", stanza, re.MULTILINE):
+            found = re.search(rf"^URIs:(?:.*[ \t])?{place}[ \t]*$", stanza, re.MULTILINE)
+        if found:
+            return found[1]
+    return DEFAULT_MIRROR
 
 
 def _run(*command, **options):

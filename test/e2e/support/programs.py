@@ -18,7 +18,7 @@ def command_of(name):
         # Without the last it would not send a password over TCP without TLS, not even encrypted.
         return [*servers.command(name, "usr/bin/mysql"), "--no-defaults", f"--plugin-dir={plugins}", "--get-server-public-key"]
     if name == "mariadb-11.8":
-        plugins = servers.root_of(name) / "usr/lib/x86_64-linux-gnu/libmariadb3/plugin"
+        plugins = next(servers.root_of(name).glob("usr/lib/*/libmariadb3/plugin"))
         return [*servers.command(name, "usr/bin/mariadb"), "--no-defaults", f"--plugin-dir={plugins}"]
     return [name, "--no-defaults"]
 
