@@ -33,7 +33,7 @@ ALLOWED = {
 FOREIGN = {
     r"fmt/": [r".*"],
     r"uv\.h": [r"event/.*", r"net/.*"],
-    r"openssl/": [r"auth/.*", r"net/tls\.(cc|hh)"],
+    r"openssl/": [r"auth/.*", r"net/tls(_context)?\.cc"],
     r"sodium(\.h|/)": [r"auth/.*", r"script/lib_\w+\.cc"],
     r"(lua|luajit|lauxlib|lualib)\.(h|hpp)": [r"lua/.*", r"script/.*"],
     r"libpq-fe\.h": [r"script/lib_\w+\.cc"],

@@ -62,10 +62,19 @@ class Watcher {
   std::thread thread_;
 };
 
+void check_certificates(const session::Declaration& declaration) {
+  for (const auto& listener : declaration.listeners) {
+    const session::ListenerTls& tls = listener.options.tls;
+    if (tls.certificate != session::ListenerTls::Certificate::Files) continue;
+    net::TlsServer::load(tls.files, nullptr);
+  }
+}
+
 event::Task<> load(event::Loop& loop, script::Host& host, Outcome& outcome) {
   try {
     const session::Declaration declaration = co_await host.load();
     outcome.description = host.describe();
+    check_certificates(declaration);
     if (declaration.listeners.empty()) outcome.error = "No listeners configured";
   } catch (const std::exception& e) {
     outcome.error = e.what();

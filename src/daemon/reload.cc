@@ -167,21 +167,48 @@ void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> s
 }
 
 std::vector<std::shared_ptr<const session::Listener>> Supervisor::make_listeners(
-    const session::Declaration& declaration) const {
+    const session::Declaration& declaration) {
   std::vector<std::shared_ptr<const session::Listener>> listeners;
   for (const auto& declared : declaration.listeners) {
     auto listener = std::make_shared<session::Listener>();
     listener->declaration = declared;
     listener->index = listeners.size();
-    if (generation_) {
-      for (const auto& before : generation_->listeners()) {
-        if (before->declaration.where == declared.where) listener->open = before->open;
-      }
-    }
-    if (!listener->open) listener->open = std::make_shared<std::atomic<std::uint64_t>>(0);
+    const session::Listener* const before = listener_before(declared.where);
+    listener->open =
+        before != nullptr ? before->open : std::make_shared<std::atomic<std::uint64_t>>(0);
+    listener->tls = make_tls(declared, before);
+    listener->rsa_key = rsa_key_;
     listeners.push_back(std::move(listener));
   }
   return listeners;
+}
+
+const session::Listener* Supervisor::listener_before(
+    const session::ListenWhere& where) const noexcept {
+  if (!generation_) return nullptr;
+  for (const auto& listener : generation_->listeners()) {
+    if (listener->declaration.where == where) return listener.get();
+  }
+  return nullptr;
+}
+
+// Files are read again by every reload: certificates are renewed.
+std::shared_ptr<const net::TlsServer> Supervisor::make_tls(
+    const session::ListenerDeclaration& declared, const session::Listener* before) {
+  using Certificate = session::ListenerTls::Certificate;
+  const auto* const address = std::get_if<net::Address>(&declared.where);
+  switch (declared.options.tls.certificate) {
+    case Certificate::None:
+      return nullptr;
+    case Certificate::Files:
+      return net::TlsServer::load(declared.options.tls.files,
+                                  before != nullptr ? before->tls.get() : nullptr);
+    case Certificate::Automatic:
+      break;
+  }
+  if (address != nullptr && address->is_unix()) return nullptr;
+  if (!self_signed_) self_signed_ = net::TlsServer::make_self_signed();
+  return self_signed_;
 }
 
 void Supervisor::report_generations() {

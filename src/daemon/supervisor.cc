@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/systemd.hh"
+#include "session/rsa_key_source.hh"
 #include "util/error.hh"
 
 namespace perilune::daemon {
@@ -38,6 +39,7 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       generations_alive_(std::make_shared<std::atomic<std::uint64_t>>(0)),
       mailbox_(loop_),
       listeners_(passed_sockets()),
+      rsa_key_(std::make_shared<session::RsaKeySource>()),
       acceptors_(
           loop_,
           [this](UniqueFd socket, net::Address peer, std::size_t listener) {

@@ -54,7 +54,10 @@ class Supervisor {
   template <typename T>
   event::Task<T> ask_worker(Worker& worker, UniqueFunction<void(event::Reply<T>)> question);
   std::vector<std::shared_ptr<const session::Listener>> make_listeners(
-      const session::Declaration& declaration) const;
+      const session::Declaration& declaration);
+  const session::Listener* listener_before(const session::ListenWhere& where) const noexcept;
+  std::shared_ptr<const net::TlsServer> make_tls(const session::ListenerDeclaration& declared,
+                                                 const session::Listener* before);
   void report_generations();
 
   // --- accepting (accept.cc)
@@ -88,7 +91,9 @@ class Supervisor {
   event::Loop loop_;
   event::Mailbox mailbox_;
   Listeners listeners_;
-  std::shared_ptr<lua::Sources> sources_;  // of the load that is under way
+  std::shared_ptr<session::RsaKeySource> rsa_key_;
+  std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
+  std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
   std::shared_ptr<const Generation> generation_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<char> worker_stuck_;  // parallel to workers_

@@ -24,6 +24,11 @@ Loop::~Loop() {
   assert(code == 0);
 }
 
+MutableBytes Loop::plain_buffer() {
+  if (!plain_buffer_) plain_buffer_ = std::make_unique<std::array<std::byte, kPlainBuffer>>();
+  return {plain_buffer_->data(), kPlainBuffer};
+}
+
 void Loop::defer(UniqueFunction<void()> function) {
   deferred_.push_back(std::move(function));
   uv_idle_start(ready_.get(), [](uv_idle_t* idle) {

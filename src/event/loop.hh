@@ -40,6 +40,12 @@ class Loop {
   static constexpr std::size_t kReadBuffer = 64 * 1024;
   MutableBytes read_buffer() noexcept { return {read_buffer_->data(), kReadBuffer}; }
 
+  // Of the same kind, made on first need: for what was decrypted, and for what is encrypted to be
+  // written at once.
+  static constexpr std::size_t kPlainBuffer = kReadBuffer + 20 * 1024;
+  MutableBytes plain_buffer();
+  Buffer& cipher_buffer() noexcept { return cipher_buffer_; }
+
  private:
   void run_deferred();
 
@@ -48,6 +54,8 @@ class Loop {
   std::vector<UniqueFunction<void()>> deferred_;
   std::unique_ptr<Deadlines> deadlines_;
   std::unique_ptr<std::array<std::byte, kReadBuffer>> read_buffer_;
+  std::unique_ptr<std::array<std::byte, kPlainBuffer>> plain_buffer_;
+  Buffer cipher_buffer_;
 };
 
 }  // namespace perilune::event

@@ -71,6 +71,10 @@ class Call {
   lua_State* results() const noexcept;
   int result_count() const noexcept { return result_count_; }
 
+  // Whom the call is made for, as far as the functions it calls need to know; null by default.
+  void set_owner(void* owner) noexcept { owner_ = owner; }
+  void* owner() const noexcept { return owner_; }
+
   // For wait.hh, from inside this call.
   lua_State* root() const noexcept { return thread_.stack; }
   void park(event::Task<Push> task) noexcept { parked_ = std::move(task); }
@@ -99,6 +103,7 @@ class Call {
 
   State& state_;
   const char* name_;
+  void* owner_ = nullptr;
   State::Thread thread_;
   State::Thread elsewhere_;  // the results, when other Lua code ran the function to its end
   Phase phase_ = Phase::Fresh;

@@ -170,6 +170,14 @@ std::uint16_t Address::port() const noexcept {
   return 0;
 }
 
+std::string Address::host() const {
+  if (family() == AF_INET) return ipv4_text(storage_.v4.sin_addr);
+  if (family() != AF_INET6) return {};
+  std::string text = ipv6_text(storage_.v6);
+  if (text.front() != '[') return text;
+  return text.substr(1, text.find_first_of("%]") - 1);
+}
+
 std::string Address::text() const {
   if (dual_stack_) return with_port("*", port());
   if (family() == AF_INET) return with_port(ipv4_text(storage_.v4.sin_addr), port());

@@ -47,6 +47,8 @@ class Address {
   bool is_ipv4() const noexcept;
   // Of a TCP address, IPv4 as ::ffff:a.b.c.d; zeros for others.
   std::array<std::byte, sizeof(in6_addr)> host_bytes() const noexcept;
+  // "127.0.0.1", "::1", as certificates name them; empty for unix addresses.
+  std::string host() const;
   // 0 for unix addresses.
   std::uint16_t port() const noexcept;
   // The file's path; empty for all but unix sockets with a path.

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -60,7 +61,11 @@ Stream::Stream(event::Loop& loop, event::Handle<uv_tcp_t> socket)
   socket_->data = this;
 }
 
-Stream::~Stream() = default;
+Stream::~Stream() {
+  if (!tls_ || broken_ || queued() > 0) return;
+  tls_->close(loop_.cipher_buffer());
+  flush_cipher();
+}
 
 int Stream::fd() const noexcept {
   uv_os_fd_t fd = -1;
@@ -123,15 +128,61 @@ void Stream::discard(MutableBytes used) const noexcept {
 void Stream::received(ssize_t count) {
   if (count == 0) return;  // libuv: would block
   if (count < 0) {
-    end(static_cast<int>(count));
+    mark_end(count == UV_EOF ? 0 : static_cast<int>(count));
+    tell_end();
     return;
   }
-  deliver(loop_.read_buffer().first(static_cast<std::size_t>(count)));
+  const MutableBytes data = loop_.read_buffer().first(static_cast<std::size_t>(count));
+  if (tls_) {
+    received_cipher(data);
+  } else {
+    deliver(data);
+  }
+}
+
+void Stream::start_tls(std::unique_ptr<Tls> tls) {
+  tls_ = std::move(tls);
+  const Buffer early(input().begin(), input().end());
+  consume(early.size());
+  Bytes rest = early;
+  do {
+    const Bytes next = rest.first(std::min(rest.size(), event::Loop::kReadBuffer));
+    rest = rest.subspan(next.size());
+    const MutableBytes plain = decrypt(next);
+    keep(plain);
+    discard(plain);
+  } while (!rest.empty());
+}
+
+void Stream::received_cipher(Bytes cipher) {
+  const bool was_open = tls_->is_open();
+  const MutableBytes plain = decrypt(cipher);
+  if (!plain.empty()) {
+    deliver(plain);
+  } else if (tls_->has_ended()) {
+    tell_end();
+  } else if (!was_open && tls_->is_open() && reader_ != nullptr) {
+    wake_reader();
+  }
+}
+
+// In the loop's second buffer. What TLS has to say by itself is sent.
+MutableBytes Stream::decrypt(Bytes cipher) {
+  Buffer& out = loop_.cipher_buffer();
+  const MutableBytes room = loop_.plain_buffer();
+  const std::size_t size = tls_->receive(cipher, room, out);
+  flush_cipher();
+  if (tls_->has_ended()) mark_end(tls_->state() == Tls::State::Failed ? UV_EPROTO : 0);
+  return room.first(size);
+}
+
+void Stream::flush_cipher() {
+  write_raw(loop_.cipher_buffer());
+  loop_.cipher_buffer().clear();
 }
 
 // Nothing of the stream is touched after a waiter was resumed: it may have destroyed it.
-void Stream::deliver(Bytes data) {
-  const MutableBytes used = loop_.read_buffer().first(data.size());
+void Stream::deliver(MutableBytes data) {
   if (receiver_ != nullptr && !paused_) {
     Receiver& receiver = *receiver_;
     if (input().empty()) {
@@ -141,27 +192,31 @@ void Stream::deliver(Bytes data) {
       keep(data);
       consume(receiver.on_data(input()));
     }
-    discard(used);
+    discard(data);
     receiver.after_data();
     return;
   }
   keep(data);
-  discard(used);
+  discard(data);
   if (reader_ != nullptr) {
-    std::exchange(reader_, nullptr)->waiter_.resume();
+    wake_reader();
     return;
   }
   stop_reading();  // nobody wants it now: the rest waits in the kernel
 }
 
-void Stream::end(int code) {
+void Stream::wake_reader() { std::exchange(reader_, nullptr)->waiter_.resume(); }
+
+void Stream::mark_end(int code) noexcept {
   stop_reading();
   ended_ = true;
-  end_code_ = code == UV_EOF ? 0 : code;
+  end_code_ = code;
+}
+
+void Stream::tell_end() {
   if (reader_ != nullptr) {
-    Fill* const reader = std::exchange(reader_, nullptr);
-    reader->at_end_ = true;
-    reader->waiter_.resume();
+    reader_->at_end_ = true;
+    wake_reader();
   } else if (receiver_ != nullptr) {
     receiver_->on_end(end_code_);
   } else if (hangup_listener_ != nullptr) {
@@ -209,6 +264,15 @@ void Stream::Fill::await_suspend(std::coroutine_handle<> waiter) {
 // --- writing
 
 void Stream::write(Bytes data) {
+  if (!tls_) {
+    write_raw(data);
+    return;
+  }
+  tls_->send(data, loop_.cipher_buffer());
+  flush_cipher();
+}
+
+void Stream::write_raw(Bytes data) {
   if (broken_ || data.empty()) return;
   if (queued() == 0) {
     const uv_buf_t buffer = uv_buffer(data);
@@ -265,6 +329,10 @@ Stream::Flushed::~Flushed() {
 }
 
 void Stream::shut_down() noexcept {
+  if (tls_) {
+    tls_->close(loop_.cipher_buffer());
+    flush_cipher();
+  }
   auto request = std::make_unique<uv_shutdown_t>();
   const int code = uv_shutdown(request.get(), uv(), [](uv_shutdown_t* done, int) { delete done; });
   if (code >= 0) static_cast<void>(request.release());

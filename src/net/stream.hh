@@ -7,9 +7,11 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <memory>
 
 #include "event/handle.hh"
 #include "event/loop.hh"
+#include "net/tls.hh"
 #include "util/bytes.hh"
 #include "util/clock.hh"
 #include "util/fd.hh"
@@ -69,6 +71,12 @@ class Stream {
   // password.
   void set_sensitive(bool sensitive) noexcept { sensitive_ = sensitive; }
 
+  // From here on both directions are TLS, beginning with what is kept of the input. The handshake
+  // goes on while somebody reads: fill() also returns when it is over. What is written before that
+  // is dropped.
+  void start_tls(std::unique_ptr<Tls> tls);
+  const Tls* tls() const noexcept { return tls_.get(); }
+
   // --- reading, as a story
   Bytes input() const noexcept { return Bytes{kept_}.subspan(kept_begin_); }
   void consume(std::size_t count) noexcept;
@@ -110,15 +118,22 @@ class Stream {
   void start_reading();
   void stop_reading() noexcept;
   void received(ssize_t count);
-  void deliver(Bytes data);
+  void received_cipher(Bytes cipher);
+  MutableBytes decrypt(Bytes cipher);
+  void flush_cipher();
+  void deliver(MutableBytes data);
   void discard(MutableBytes used) const noexcept;
-  void end(int code);
+  void mark_end(int code) noexcept;
+  void tell_end();
+  void wake_reader();
   void keep(Bytes data);
+  void write_raw(Bytes data);
   void queue(Bytes data);
   void written(int status);
 
   event::Loop& loop_;
   event::Handle<uv_tcp_t> socket_;
+  std::unique_ptr<Tls> tls_;
   Buffer kept_;
   std::size_t kept_begin_ = 0;
   Receiver* receiver_ = nullptr;

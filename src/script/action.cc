@@ -13,6 +13,7 @@
 #include "script/hooks.hh"
 #include "script/later.hh"
 #include "script/login.hh"
+#include "script/tls.hh"
 #include "util/suggest.hh"
 
 namespace perilune::script {
@@ -35,11 +36,6 @@ session::Target check_target(lua_State* L, int index) {
   return *std::move(endpoint);
 }
 
-void check_tls(const lua::Options& options) {
-  if (!options.has("tls")) return;
-  if (options.text("tls").value_or("") != "disable") fail_later("tls to servers");
-}
-
 session::SendProxy read_send_proxy(const lua::Options& options) {
   const auto version = options.text("send_proxy");
   if (!version) return session::SendProxy::No;
@@ -54,7 +50,7 @@ void read_connect_options(lua_State* L, int index, ConnectAction& action) {
   lua::check_table(L, index);
   const lua::Options options{L, index, "option", kConnectOptions};
   if (options.has("mirror")) fail_later("mirror");
-  check_tls(options);
+  action.tls = read_server_tls(L, index);
   options.boolean("read_only");
   options.text("key");
   options.integer("retry", 100);
@@ -95,6 +91,7 @@ session::ConnectTo ConnectAction::decision() const {
   decision.login = login;
   decision.credentials.password = auth::clone(credentials.password);
   decision.credentials.password_sha1 = auth::clone(credentials.password_sha1);
+  decision.tls = tls;
   decision.connect_timeout = connect_timeout;
   decision.send_proxy = send_proxy;
   return decision;

@@ -15,6 +15,7 @@ struct ConnectAction {
   session::Target target;
   session::Login login;
   auth::Credentials credentials;
+  session::ServerTls tls;
   Millis connect_timeout{5000};
   session::SendProxy send_proxy = session::SendProxy::No;
   bool unchecked = false;

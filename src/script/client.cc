@@ -12,6 +12,7 @@
 #include "script/cgroup.hh"
 #include "script/hooks.hh"
 #include "script/later.hh"
+#include "script/tls.hh"
 
 namespace perilune::script {
 
@@ -106,7 +107,7 @@ constexpr Attribute kAttributes[] = {
     {"server", push_server},
     {"server_version",
      [](lua_State* L, SessionHooks& h) { push_optional_text(L, h.session().server_version); }},
-    {"tls", [](lua_State* L, SessionHooks&) { lua_pushnil(L); }},
+    {"tls", [](lua_State* L, SessionHooks& h) { push_client_tls(L, h.session()); }},
     {"uid", push_credential<&net::PeerCredentials::uid>},
     {"user", [](lua_State* L, SessionHooks& h) { push_optional_text(L, h.session().user); }},
 };

@@ -10,6 +10,7 @@
 #include "lua/class.hh"
 #include "script/host.hh"
 #include "script/login.hh"
+#include "util/scope_exit.hh"
 
 namespace perilune::script {
 
@@ -33,6 +34,22 @@ constexpr Callback kOnDisconnect{"on_disconnect", true, false, false};
 
 // All that a client learns of a mistake in the script.
 constexpr const char* kClientMessage = "Lua error";
+
+// While the client is asked its time counts, not the callback's.
+class ClientsTurn {
+ public:
+  explicit ClientsTurn(event::Countdown* callback) : callback_(callback) {
+    if (callback_ != nullptr) callback_->pause();
+  }
+  ClientsTurn(const ClientsTurn&) = delete;
+  ClientsTurn& operator=(const ClientsTurn&) = delete;
+  ~ClientsTurn() {
+    if (callback_ != nullptr) callback_->resume();
+  }
+
+ private:
+  event::Countdown* callback_;
+};
 
 std::string expectation(const Callback& callback) {
   std::string text = callback.may_proceed ? "nothing" : "";
@@ -60,12 +77,40 @@ event::Task<session::Decision> SessionHooks::on_connect() {
   return ask(kOnConnect, handler_.on_connect);
 }
 
-event::Task<session::Decision> SessionHooks::on_login(session::Login login) {
+event::Task<session::Decision> SessionHooks::on_login(session::Login login,
+                                                      session::Challenger& challenger) {
   login_ = std::make_unique<session::Login>(std::move(login));
+  challenger_ = &challenger;
+  proof_ = Proof::None;
   const Callback& callback = handler_.is_myproxy ? kOnHandshakeResponse : kOnLogin;
   session::Decision decision = co_await ask(callback, handler_.on_login);
   login_.reset();
+  challenger_ = nullptr;
+  login_table_ = nullptr;
   co_return decision;
+}
+
+SessionHooks& SessionHooks::of_login(lua_State* L, int index) {
+  const lua::Call* const call = lua::State::of(L).current();
+  auto* const hooks = call != nullptr ? static_cast<SessionHooks*>(call->owner()) : nullptr;
+  const bool same = hooks != nullptr && hooks->challenger_ != nullptr &&
+                    hooks->login_table_ == lua_topointer(L, index);
+  if (!same) throw lua::Error("Stale object");
+  return *hooks;
+}
+
+event::Task<bool> SessionHooks::verify(std::optional<auth::Secret> secret) {
+  const ClientsTurn turn{time_left_};
+  const bool right = co_await challenger_->verify(std::move(secret));
+  proof_ = right ? Proof::Given : Proof::Refused;
+  co_return right;
+}
+
+event::Task<auth::Secret> SessionHooks::read_password() {
+  const ClientsTurn turn{time_left_};
+  auth::Secret password = co_await challenger_->read_password();
+  if (proof_ == Proof::None) proof_ = Proof::Given;
+  co_return password;
 }
 
 event::Task<session::Decision> SessionHooks::on_command_phase() {
@@ -84,12 +129,14 @@ int SessionHooks::push_call(lua_State* L, int function) {
   push_client(L, *this, link());
   if (!login_) return 2;
   push_login(L, *login_);
+  login_table_ = lua_topointer(L, -1);
   return 3;
 }
 
 event::Task<session::Decision> SessionHooks::ask(const Callback& callback, int function) {
   if (function < 0) co_return session::Proceed{};
   lua::Call call{host_->state(), callback.name};
+  call.set_owner(this);
   bool in_time = true;
   const bool over = call.start([this, function](lua_State* L) { return push_call(L, function); });
   if (!over) in_time = co_await finish_in_time(call);
@@ -99,8 +146,10 @@ event::Task<session::Decision> SessionHooks::ask(const Callback& callback, int f
 event::Task<bool> SessionHooks::finish_in_time(lua::Call& call) {
   event::Loop& loop = session_.loop();
   event::Latch expired{loop};
-  event::Deadline deadline;
-  deadline.arm(loop, host_->settings().callback_timeout, [&expired] { expired.set(); });
+  event::Countdown time_left{loop, host_->settings().callback_timeout,
+                             [&expired] { expired.set(); }};
+  time_left_ = &time_left;
+  const ScopeExit forgotten([this] { time_left_ = nullptr; });
   event::Task<> rest = call.finish();
   const bool finished = co_await event::FirstOf<void>(rest, expired);
   if (finished) rest.take();
@@ -141,7 +190,16 @@ session::Decision SessionHooks::judge(const Callback& callback, const Action& ac
 
 // Credentials of the script's own let anybody in whom nothing has checked.
 session::Decision SessionHooks::connect(const Callback& callback, const ConnectAction& action) {
-  const bool checked = !action.logs_in_by_itself() || session_.is_vouched_for() || action.unchecked;
+  const net::Tls* const tls = session_.client_tls();
+  const bool showed_certificate = tls != nullptr && tls->has_client_certificate();
+  if (proof_ == Proof::Refused && !action.unchecked) {
+    fail(callback,
+         "login:verify has returned false; say unchecked = true in the options of client:connect "
+         "to let the client in nevertheless");
+    return session::Refuse{};  // the client has only its password wrong
+  }
+  const bool checked = !action.logs_in_by_itself() || session_.is_vouched_for() ||
+                       showed_certificate || proof_ == Proof::Given || action.unchecked;
   if (!checked && callback.is_checked) {
     return fail(callback,
                 "nothing has checked this client's password, but client:connect has credentials of "

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "event/countdown.hh"
 #include "lua/call.hh"
 #include "script/action.hh"
 #include "script/client.hh"
@@ -25,7 +26,8 @@ class SessionHooks final : public session::Hooks {
   ~SessionHooks() override;
 
   event::Task<session::Decision> on_connect() override;
-  event::Task<session::Decision> on_login(session::Login login) override;
+  event::Task<session::Decision> on_login(session::Login login,
+                                          session::Challenger& challenger) override;
   event::Task<session::Decision> on_command_phase() override;
   event::Task<> on_disconnect() override;
 
@@ -38,6 +40,13 @@ class SessionHooks final : public session::Hooks {
   session::Session& session() const noexcept { return session_; }
   const session::Login* login() const noexcept { return login_.get(); }
   const SessionLink& link();
+
+  // Those of the callback that runs, if `login` at this index is the table it was given. Throws
+  // lua::Error otherwise.
+  static SessionHooks& of_login(lua_State* L, int index);
+  // May be awaited while on_login runs.
+  event::Task<bool> verify(std::optional<auth::Secret> secret);
+  event::Task<auth::Secret> read_password();
   // Keeps the client object alive as long as the session; `reference` is in the registry.
   void keep_client(int reference) noexcept { client_ = reference; }
 
@@ -56,8 +65,15 @@ class SessionHooks final : public session::Hooks {
   std::shared_ptr<Host> host_;
   session::Session& session_;
   const Handler& handler_;
-  std::unique_ptr<session::Login> login_;  // during on_login
-  SessionLink link_;                       // made when the first object needs it
+  // What on_login has found out about the client.
+  enum class Proof : std::uint8_t { None, Given, Refused };
+
+  std::unique_ptr<session::Login> login_;  // during on_login, as are the next three
+  session::Challenger* challenger_ = nullptr;
+  const void* login_table_ = nullptr;
+  event::Countdown* time_left_ = nullptr;  // of a callback that waits
+  Proof proof_ = Proof::None;
+  SessionLink link_;  // made when the first object needs it
   int client_ = LUA_NOREF;
 };
 

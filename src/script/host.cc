@@ -164,6 +164,12 @@ void Host::add_listener(session::ListenerDeclaration declaration, const Handler&
   declaration_.listeners.push_back(std::move(declaration));
 }
 
+std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& options) {
+  auto& client = tls_clients_[options];
+  if (!client) client = std::make_shared<net::TlsClient>(options);
+  return client;
+}
+
 void Host::warn_unchecked(const Handler& handler, session::Session& session) {
   if (std::exchange(handler.has_warned, true)) return;
   logger().warning(

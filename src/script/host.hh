@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "log/logger.hh"
 #include "lua/sources.hh"
 #include "lua/state.hh"
+#include "net/tls_context.hh"
 #include "session/declaration.hh"
 #include "session/hooks.hh"
 #include "stats/metrics.hh"
@@ -94,6 +96,9 @@ class Host : public std::enable_shared_from_this<Host> {
   void apply_settings(const session::ScriptSettings& settings);
   // Throws lua::Error when something listens there already.
   void add_listener(session::ListenerDeclaration declaration, const Handler& handler);
+  // The same object for equal options: files are read once, and sessions resumed. Throws
+  // ConfigError.
+  std::shared_ptr<net::TlsClient> tls_client(const net::TlsClientOptions& options);
   // Logs once for each listener that its script lets in clients whom nothing has checked.
   void warn_unchecked(const Handler& handler, session::Session& session);
 
@@ -109,6 +114,7 @@ class Host : public std::enable_shared_from_this<Host> {
   lua::State state_;
   session::Declaration declaration_;
   std::deque<Handler> handlers_;  // sessions refer to them
+  std::map<net::TlsClientOptions, std::shared_ptr<net::TlsClient>> tls_clients_;
   std::optional<event::Latch> load_expired_;
   event::Deadline load_deadline_;
   Millis load_started_{0};

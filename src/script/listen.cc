@@ -15,6 +15,7 @@
 #include "script/globals.hh"
 #include "script/host.hh"
 #include "script/later.hh"
+#include "script/tls.hh"
 #include "util/suggest.hh"
 
 namespace perilune::script {
@@ -41,8 +42,7 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
-constexpr std::array<std::string_view, 5> kLaterOptions{"allow_cleartext", "like", "log",
-                                                        "max_query", "tls"};
+constexpr std::array<std::string_view, 3> kLaterOptions{"like", "log", "max_query"};
 
 constexpr std::array<std::string_view, 1> kProxyOptions{"from"};
 constexpr std::string_view kUnixPeers = "unix";
@@ -209,6 +209,8 @@ void read_options(lua_State* L, int index, session::ListenerDeclaration& declara
   read.handshake_timeout = options.duration("handshake_timeout").value_or(read.handshake_timeout);
   read.idle_timeout = options.duration("idle_timeout").value_or(read.idle_timeout);
   read.server_version = options.text("server_version").value_or("");
+  read.tls = read_listener_tls(L, index);
+  read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
 }
 
 }  // namespace

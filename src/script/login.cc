@@ -5,14 +5,18 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "lua/function.hh"
+#include "lua/native.hh"
 #include "lua/options.hh"
-#include "script/later.hh"
+#include "lua/wait.hh"
+#include "script/hooks.hh"
 #include "util/suggest.hh"
 
 namespace perilune::script {
@@ -31,16 +35,45 @@ void push_metatable(lua_State* L) {
   lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
-int verify(lua_State*) { fail_later("login:verify"); }
+event::Task<lua::Push> verify_for(SessionHooks& hooks, std::optional<auth::Secret> secret) {
+  const bool right = co_await hooks.verify(std::move(secret));
+  co_return lua::Push{[right](lua_State* L) {
+    lua_pushboolean(L, right);
+    return 1;
+  }};
+}
+
+// login:verify(secret) → whether the client knows it; nil: for a user that does not exist.
+int verify(lua_State* L) {
+  SessionHooks& hooks = SessionHooks::of_login(L, 1);
+  if (lua_isnone(L, 2)) lua::fail_type(L, 2, "string or nil");
+  std::optional<auth::Secret> secret;
+  if (!lua_isnil(L, 2)) secret.emplace(lua::check_text(L, 2));
+  return lua::await(L, verify_for(hooks, std::move(secret)));
+}
+
+event::Task<lua::Push> read_password_for(SessionHooks& hooks) {
+  auth::Secret password = co_await hooks.read_password();
+  auto shared = std::make_shared<const auth::Secret>(std::move(password));
+  co_return lua::Push{[shared](lua_State* L) {
+    lua::push_text(L, as_text(shared->bytes()));
+    return 1;
+  }};
+}
 
 // Asked only for what the table itself has not.
 int index(lua_State* L) {
   const std::string_view key = lua_type(L, 2) == LUA_TSTRING ? lua::text_at(L, 2) : "";
-  if (key == "password") fail_later("reading login.password");
-  if (key != "verify") return 0;
-  lua_pushvalue(L, lua_upvalueindex(3));
+  if (key == "password") return lua::await(L, read_password_for(SessionHooks::of_login(L, 1)));
+  if (key == "verify") {
+    lua_pushvalue(L, lua_upvalueindex(3));
+  } else {
+    lua_pushnil(L);
+  }
   return 1;
 }
+
+constexpr lua::Function kVerify[] = {{"verify", lua::guarded<verify>, true}};
 
 bool is_login_of_callback(lua_State* L, int table) {
   if (lua_getmetatable(L, table) == 0) return false;
@@ -142,11 +175,15 @@ void define_logins(lua_State* L) {
   lua_pushlightuserdata(L, &metatable_key);
   lua_newtable(L);
   set_text(L, "__metatable", "login");
-  lua_pushstring(L, "login");
-  lua_pushboolean(L, 0);
-  lua_pushstring(L, "verify");
-  lua_pushcclosure(L, lua::guarded<verify>, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, lua::kWaitsReference);
+  lua_pushstring(L, "login.password");
+  lua_pushboolean(L, 1);
+  lua_newtable(L);
+  lua::set_functions(L, kVerify);
+  lua_getfield(L, -1, "verify");
+  lua_remove(L, -2);
   lua_pushcclosure(L, lua::guarded<index>, 3);
+  lua_call(L, 1, 1);
   lua_setfield(L, -2, "__index");
   lua_rawset(L, LUA_REGISTRYINDEX);
 }

@@ -4,6 +4,7 @@
 // Lua.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "auth/mysql_methods.hh"
 #include "net/address.hh"
+#include "net/tls_context.hh"
 #include "util/clock.hh"
 
 namespace perilune::session {
@@ -40,13 +42,27 @@ using Target = net::Endpoint;
 // Whether a server is told who the client is, by which version of the PROXY protocol.
 enum class SendProxy : std::uint8_t { No, V1, V2 };
 
+// TLS to a server.
+struct ServerTls {
+  enum class Mode : std::uint8_t { Disable, Prefer, Require };
+  Mode mode = Mode::Disable;
+  std::shared_ptr<net::TlsClient> client;  // unless disabled
+  std::string server_name;                 // to send and to verify; empty: the target's
+};
+
 // Log in to a server. Without credentials the client's own login is passed through.
 struct ConnectTo {
   Target target;
   Login login;
   auth::Credentials credentials;
+  bool is_known = false;  // whatever is in the credentials is all there is to log in with
+  ServerTls tls;
   Millis connect_timeout{5000};  // for resolving and connecting together
   SendProxy send_proxy = SendProxy::No;
+
+  bool knows_credentials() const noexcept {
+    return is_known || credentials.password || credentials.password_sha1;
+  }
 };
 
 using Decision = std::variant<Proceed, Refuse, ConnectTo>;

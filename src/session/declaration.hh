@@ -8,6 +8,7 @@
 
 #include "net/address.hh"
 #include "net/network.hh"
+#include "net/tls_context.hh"
 #include "util/clock.hh"
 
 namespace perilune::session {
@@ -31,6 +32,19 @@ struct ProxyPeers {
   bool operator==(const ProxyPeers&) const = default;
 };
 
+// The `tls` option of a listener.
+struct ListenerTls {
+  enum class Certificate : std::uint8_t {
+    Automatic,  // one that is made at start, for clients that come over TCP
+    Files,
+    None,  // no TLS
+  };
+  Certificate certificate = Certificate::Automatic;
+  net::TlsServerOptions files;
+  bool required = false;  // not of clients that come over a unix socket
+  bool operator==(const ListenerTls&) const = default;
+};
+
 // The options table of a listener; what changes here is applied in place by a reload.
 struct ListenerOptions {
   std::optional<std::uint32_t> mode;  // of a unix socket; 0666 by default
@@ -41,6 +55,8 @@ struct ListenerOptions {
   Millis idle_timeout{0};             // 0: none
   std::string server_version;         // announced; empty: the protocol's default
   ProxyPeers proxy_peers;
+  ListenerTls tls;
+  bool allow_cleartext = false;  // passwords may come readable over plain connections
   bool operator==(const ListenerOptions&) const = default;
 };
 

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "event/task.hh"
+#include "session/challenger.hh"
 #include "session/decision.hh"
 
 namespace perilune::session {
@@ -17,7 +18,8 @@ class Hooks {
   virtual ~Hooks() = default;
 
   virtual event::Task<Decision> on_connect() = 0;
-  virtual event::Task<Decision> on_login(Login login) = 0;
+  // `challenger` stays valid until the task has ended.
+  virtual event::Task<Decision> on_login(Login login, Challenger& challenger) = 0;
   virtual event::Task<Decision> on_command_phase() = 0;
   virtual event::Task<> on_disconnect() = 0;
 

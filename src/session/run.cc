@@ -100,7 +100,7 @@ event::Task<> run(std::unique_ptr<Session> session, std::unique_ptr<net::Stream>
     client->shut_down();  // the client need not wait for the script, which may still ask who it was
     co_await session->hooks().on_disconnect();
   }
-  session->forget_client_fd();
+  session->forget_client();
   client.reset();
   session.reset();
 }

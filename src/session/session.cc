@@ -63,6 +63,12 @@ void SessionList::leave(Session& session) {
 void Session::watch(net::Stream& client) {
   client.begin_reading();
   client.set_hangup_listener(this);
+  client_ = &client;
+}
+
+const net::Tls* Session::client_tls() const noexcept {
+  const net::Tls* const tls = client_ != nullptr ? client_->tls() : nullptr;
+  return tls != nullptr && tls->state() != net::Tls::State::Handshake ? tls : nullptr;
 }
 
 std::string Session::name() const {

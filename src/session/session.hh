@@ -31,12 +31,16 @@ struct Services {
   SharedText::Pool texts{};
 };
 
+class RsaKeySource;
+
 // A listener of a generation as its sessions see it. Immutable, shared by the workers.
 struct Listener {
   ListenerDeclaration declaration;
   std::size_t index = 0;  // in the generation's declaration
   // Sessions of this listener in all workers; the same object through reloads.
   std::shared_ptr<std::atomic<std::uint64_t>> open;
+  std::shared_ptr<const net::TlsServer> tls;  // null: none
+  std::shared_ptr<RsaKeySource> rsa_key;
 };
 
 enum class StopReason : std::uint8_t {
@@ -95,7 +99,10 @@ class Session final : private net::HangupListener {
 
   std::uint32_t id() const noexcept { return id_; }
   int client_fd() const noexcept { return client_fd_; }  // for peer credentials; -1 once closed
-  void forget_client_fd() noexcept { client_fd_ = -1; }
+  void forget_client() noexcept {
+    client_fd_ = -1;
+    client_ = nullptr;
+  }
   net::Address peer() const noexcept { return peer_.expand(); }
   // The address that the client connected to.
   Result<net::Address, Failure> local_address() const;
@@ -129,6 +136,8 @@ class Session final : private net::HangupListener {
 
   // Stops the session when its client goes away while nobody reads.
   void watch(net::Stream& client);
+  // The client's TLS once it is open; null: none.
+  const net::Tls* client_tls() const noexcept;
 
   // Who knows how to end the session at this point of it; null: nobody.
   void set_ending(Ending* ending) noexcept { ending_ = ending; }
@@ -152,6 +161,7 @@ class Session final : private net::HangupListener {
   std::unique_ptr<Hooks> hooks_;
   event::Latch stopped_;
   Ending* ending_ = nullptr;
+  const net::Stream* client_ = nullptr;  // from watch() to forget_client()
   WallTime connected_at_;
   net::SmallAddress peer_;
   std::unique_ptr<const net::SmallAddress> announced_local_;  // null: the socket's own addresses

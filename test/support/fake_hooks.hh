@@ -15,7 +15,7 @@ class FakeHooks final : public session::Hooks {
   explicit FakeHooks(OnLogin on_login) : on_login_(std::move(on_login)) {}
 
   event::Task<session::Decision> on_connect() override { co_return session::Proceed{}; }
-  event::Task<session::Decision> on_login(session::Login login) override {
+  event::Task<session::Decision> on_login(session::Login login, session::Challenger&) override {
     session::Decision decision = on_login_(std::move(login));
     co_return decision;
   }

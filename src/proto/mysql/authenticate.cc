@@ -19,6 +19,9 @@ namespace wire = perilune::wire::mysql;
 
 namespace {
 
+// MariaDB's servers send the salt of parsec, which begins with this letter, without a header.
+constexpr std::uint8_t kBareParsecSalt = 'P';
+
 // What the client wants and the server has, and what this side's login needs.
 std::uint64_t flags_for(const Front& client, const Back& server, const session::Login& login) {
   using namespace wire::capability;
@@ -86,7 +89,7 @@ class Answering {
   }
 
   // A method of the server's greeting that is not known here is left to a switch.
-  wire::HandshakeResponse greet_back(wire::HandshakeResponse response) {
+  void greet_back(wire::HandshakeResponse& response) {
     const wire::Greeting& greeting = server_.greeting();
     const bool known =
         auth::make_mysql_login(greeting.auth_plugin, credentials_, server_.transport()) != nullptr;
@@ -94,7 +97,6 @@ class Answering {
     if (known || greeting.auth_plugin.empty()) {
       response.auth_answer = first(response.auth_plugin, greeting.auth_data);
     }
-    return response;
   }
 
  private:
@@ -121,6 +123,9 @@ bool answer_server(Back& server, Answering& answering, Bytes payload) {
     case wire::kAuthMoreDataHeader:
       answer = answering.next(payload.subspan(1));
       break;
+    case kBareParsecSalt:
+      answer = answering.next(payload);
+      break;
     default:
       throw cannot_answer("the server sent an unknown packet");
   }
@@ -133,31 +138,32 @@ bool answer_server(Back& server, Answering& answering, Bytes payload) {
 
 }  // namespace
 
-event::Task<Buffer> log_in_with_credentials(Front& client, Back& server,
-                                            session::ConnectTo decision) {
+event::Task<Buffer> log_in_with_credentials(const Front& client, Back& server,
+                                            const session::ConnectTo& decision) {
+  wire::HandshakeResponse response = make_response(client, server, decision.login);
+  co_await server.secure(response, decision);
   Answering answering{server, decision.credentials};
-  wire::HandshakeResponse response =
-      answering.greet_back(make_response(client, server, decision.login));
+  answering.greet_back(response);
   server.log_in(response);
   auth::wipe(response.auth_answer);
   for (;;) {
     Buffer payload = co_await server.receive();
     const bool content = answer_server(server, answering, payload);
-    if (!content) continue;
-    co_await client.satisfy_method();
-    co_return payload;
+    if (content) co_return payload;
   }
 }
 
-event::Task<Buffer> pass_login_through(Front& client, Back& server, session::Login login) {
+event::Task<Buffer> pass_login_through(session::Session& session, Front& client, Back& server,
+                                       const session::ConnectTo& decision) {
   if ((client.capabilities() & wire::capability::kPluginAuth) == 0) {
     throw LoginFailure(handshake_err("The client is too old for this login"),
                        "a client without PLUGIN_AUTH cannot be passed through");
   }
-  wire::HandshakeResponse response = make_response(client, server, login);
+  wire::HandshakeResponse response = make_response(client, server, decision.login);
+  co_await server.secure(response, decision);
   response.auth_plugin = kNobodysPlugin;
   server.log_in(response);
-  PassThrough rounds{client, server};
+  PassThrough rounds{session, client, server};
   for (;;) {
     Buffer payload = co_await server.receive();
     const PassThrough::Next next = rounds.inspect(payload);

@@ -13,12 +13,13 @@ namespace perilune::proto::mysql {
 // server's own error if it is the server that refuses.
 
 // The server's challenges are answered with credentials that the script has given.
-event::Task<Buffer> log_in_with_credentials(Front& client, Back& server,
-                                            session::ConnectTo decision);
+event::Task<Buffer> log_in_with_credentials(const Front& client, Back& server,
+                                            const session::ConnectTo& decision);
 
 // The server's challenges go to the client and its answers to the server; the server decides. The
 // greeting is answered by a method that no account has, so that the server itself names the
 // account's and sends a fresh challenge: the one switch of methods that clients accept.
-event::Task<Buffer> pass_login_through(Front& client, Back& server, session::Login login);
+event::Task<Buffer> pass_login_through(session::Session& session, Front& client, Back& server,
+                                       const session::ConnectTo& decision);
 
 }  // namespace perilune::proto::mysql

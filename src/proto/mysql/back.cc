@@ -31,6 +31,17 @@ LoginFailure connection_failure(const std::string& target, const std::string& re
                       fmt::format("cannot connect to {}: {}", target, reason));
 }
 
+LoginFailure tls_failure(const std::string& reason) {
+  return LoginFailure(handshake_err("TLS with the server failed"),
+                      "TLS with the server failed: " + reason);
+}
+
+// What a certificate would have to be for: without port; empty for unix sockets.
+std::string host_of(const session::Target& target) {
+  const auto* address = std::get_if<net::Address>(&target);
+  return address != nullptr ? address->host() : std::get<net::HostName>(target).host;
+}
+
 std::string text_of(const session::Target& target) {
   if (const auto* address = std::get_if<net::Address>(&target)) return address->text();
   const auto& name = std::get<net::HostName>(target);
@@ -55,7 +66,7 @@ Back::~Back() {
         break_off(loop, std::move(*connecting_), std::move(proxy_header_), std::move(place)));
   } else if (stream_ && !over_) {
     HeldPlace place{session_.listener().open};
-    background.spawn(break_off(loop, std::move(stream_), greeted_, std::move(place)));
+    background.spawn(break_off(loop, std::move(stream_), next_sequence(), std::move(place)));
   }
 }
 
@@ -155,17 +166,64 @@ event::Task<> Back::receive_greeting() {
   greeted_ = true;
 }
 
+event::Task<> Back::secure(const wire::HandshakeResponse& response,
+                           const session::ConnectTo& decision) {
+  using Mode = session::ServerTls::Mode;
+  const session::ServerTls& tls = decision.tls;
+  const bool offered = (greeting_.capabilities & wire::capability::kSsl) != 0;
+  if (tls.mode == Mode::Disable || (tls.mode == Mode::Prefer && !offered)) co_return;
+  if (!offered) {
+    throw LoginFailure(handshake_err("The server does not support TLS"),
+                       "TLS is required, and the server has none");
+  }
+  Buffer request;
+  wire::append_ssl_request(request, {response.capabilities | wire::capability::kSsl,
+                                     response.max_packet_size, response.character_set});
+  channel_->send(request);
+  const std::string name = tls.server_name.empty() ? host_of(decision.target) : tls.server_name;
+  stream_->start_tls(
+      std::make_unique<net::Tls>(tls.client, name, session_.server.expand().text() + ' ' + name));
+  auto shaking = shake_hands();
+  const bool in_time =
+      co_await event::within(session_.loop(), decision.connect_timeout, std::move(shaking));
+  if (!in_time) throw tls_failure("the server is silent");
+}
+
+event::Task<> Back::shake_hands() {
+  bool more = true;
+  while (more && !stream_->tls()->is_open()) {
+    more = co_await stream_->fill();
+  }
+  const net::Tls& tls = *stream_->tls();
+  if (!tls.is_open()) {
+    over_ = true;
+    throw tls_failure(tls.error().empty() ? "the server closed the connection" : tls.error());
+  }
+  const std::string problem = tls.verification_error();
+  if (!problem.empty()) throw tls_failure("the server's certificate: " + problem);
+}
+
 auth::Transport Back::transport() const noexcept {
+  if (stream_->tls() != nullptr) return auth::Transport::Tls;
   return session_.server.is_unix() ? auth::Transport::Unix : auth::Transport::Plain;
 }
 
 void Back::log_in(const wire::HandshakeResponse& response) {
   Buffer payload;
-  wire::append_handshake_response(payload, response);
+  if (stream_->tls() != nullptr) {
+    wire::HandshakeResponse secured = response;
+    secured.capabilities |= wire::capability::kSsl;
+    wire::append_handshake_response(payload, secured);
+    auth::wipe(secured.auth_answer);
+  } else {
+    wire::append_handshake_response(payload, response);
+  }
   channel_->send(payload);
   auth::wipe(payload);
   over_ = true;
 }
+
+std::uint8_t Back::next_sequence() const noexcept { return greeted_ ? channel_->sequence() : 0; }
 
 std::unique_ptr<net::Stream> Back::take() noexcept {
   stream_->set_sensitive(false);

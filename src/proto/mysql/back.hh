@@ -38,6 +38,12 @@ class Back {
   event::Task<> connect_to_any(std::vector<net::Address> addresses, Millis limit);
 
   const wire::mysql::Greeting& greeting() const noexcept { return greeting_; }
+
+  // Begins TLS if that is wanted, with the part of a login that comes before it. To be called once,
+  // before log_in() and before a method is chosen: transport() says then what was agreed. Throws
+  // LoginFailure when the server has no TLS, or not the certificate it should have.
+  event::Task<> secure(const wire::mysql::HandshakeResponse& response,
+                       const session::ConnectTo& decision);
   auth::Transport transport() const noexcept;
 
   // Answers the greeting.
@@ -53,6 +59,7 @@ class Back {
   event::Task<int> connect_within(net::Address address, Millis limit);
   event::Task<int> connect_to(net::Address address);
   event::Task<> receive_greeting();
+  event::Task<> shake_hands();
 
   session::Session& session_;
   Buffer proxy_header_;  // the first bytes of each connection
@@ -60,6 +67,9 @@ class Back {
   std::unique_ptr<net::Stream> stream_;
   std::optional<Channel> channel_;
   wire::mysql::Greeting greeting_;
+  // Of the login that is due; 0: the greeting has not been read.
+  std::uint8_t next_sequence() const noexcept;
+
   bool greeted_ = false;
   bool over_ = false;  // the greeting was answered, or the server ended it
 };

@@ -28,17 +28,27 @@ wire::HandshakeResponse nobody() {
   return response;
 }
 
-event::Task<> be_refused(net::Stream& stream, bool greeted) {
+// A handshake of TLS that was begun is brought to its end.
+event::Task<> finish_tls(net::Stream& stream) {
+  bool more = stream.tls() != nullptr;
+  while (more && !stream.tls()->is_open()) {
+    more = co_await stream.fill();
+  }
+}
+
+event::Task<> be_refused(net::Stream& stream, std::uint8_t sequence) {
   Channel channel{stream, "Server"};
+  channel.set_sequence(sequence);
   Buffer payload;
-  if (greeted) {
-    channel.set_sequence(1);
-  } else {
+  if (sequence == 0) {
     payload = co_await channel.receive(kPacketLimit);
     if (wire::is_err(payload)) co_return;
   }
+  co_await finish_tls(stream);
+  wire::HandshakeResponse response = nobody();
+  if (stream.tls() != nullptr) response.capabilities |= wire::capability::kSsl;
   Buffer answer;
-  wire::append_handshake_response(answer, nobody());
+  wire::append_handshake_response(answer, response);
   channel.send(answer);
   payload = co_await channel.receive(kPacketLimit);
   while (!payload.empty() && !wire::is_err(payload) &&
@@ -53,7 +63,7 @@ event::Task<> connect_and_be_refused(net::Connecting& connecting, const Buffer& 
   if (status != 0) co_return;
   const auto stream = connecting.take();
   stream->write(first);
-  co_await be_refused(*stream, false);
+  co_await be_refused(*stream, 0);
 }
 
 event::Task<> within_limit(event::Loop& loop, event::Task<> task) {
@@ -71,9 +81,9 @@ event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer fi
   co_await within_limit(loop, std::move(ending));
 }
 
-event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, bool greeted,
-                        HeldPlace) {
-  auto ending = be_refused(*stream, greeted);
+event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream,
+                        std::uint8_t sequence, HeldPlace) {
+  auto ending = be_refused(*stream, sequence);
   co_await within_limit(loop, std::move(ending));
 }
 

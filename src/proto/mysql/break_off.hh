@@ -37,8 +37,8 @@ class HeldPlace {
 // `first`: the bytes that the connection begins with.
 event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer first,
                         HeldPlace place);
-// `greeted`: the greeting was read already.
-event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, bool greeted,
-                        HeldPlace place);
+// `sequence` of the login that is due; 0: the greeting was not read yet.
+event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream,
+                        std::uint8_t sequence, HeldPlace place);
 
 }  // namespace perilune::proto::mysql

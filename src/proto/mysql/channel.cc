@@ -61,6 +61,10 @@ event::Task<> Channel::require_input(std::size_t size) {
 }
 
 void Channel::throw_end() const {
+  const net::Tls* const tls = stream_.tls();
+  if (tls != nullptr && tls->state() == net::Tls::State::Failed) {
+    throw PeerError(fmt::format("TLS with the {} failed: {}", peer_, tls->error()));
+  }
   const std::string what = fmt::format("{} closed the connection", peer_);
   if (peer_ == kClientName) throw ClientGone(what);
   throw PeerError(what);

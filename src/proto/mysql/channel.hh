@@ -26,7 +26,7 @@ class Channel {
 
   std::uint8_t sequence() const noexcept { return sequence_; }  // of the next packet
   void set_sequence(std::uint8_t sequence) noexcept { sequence_ = sequence; }
-  net::Stream& stream() noexcept { return stream_; }
+  net::Stream& stream() const noexcept { return stream_; }
 
  private:
   event::Task<> require_input(std::size_t size);

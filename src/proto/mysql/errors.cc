@@ -1,5 +1,9 @@
 #include "proto/mysql/errors.hh"
 
+#include <fmt/format.h>
+
+#include <string_view>
+
 namespace perilune::proto::mysql {
 
 using wire::mysql::Err;
@@ -15,6 +19,13 @@ Err make_err(ErrorCode code, std::string sql_state, std::string message) {
 
 Err handshake_err(std::string message) {
   return make_err(ErrorCode::BadHandshake, "08S01", std::move(message));
+}
+
+Err access_denied_err(const session::Session& session, bool with_password) {
+  const std::string host = session.is_local() ? "localhost" : session.peer().host();
+  return make_err(ErrorCode::AccessDenied, "28000",
+                  fmt::format("Access denied for user '{}'@'{}' (using password: {})",
+                              session.user.text(), host, with_password ? "YES" : "NO"));
 }
 
 Err command_err(std::string message) {

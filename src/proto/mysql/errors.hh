@@ -26,6 +26,8 @@ wire::mysql::Err make_err(wire::mysql::ErrorCode code, std::string sql_state, st
 
 // 1043, 08S01: what myproxy's users know for every login that does not reach a server.
 wire::mysql::Err handshake_err(std::string message);
+// 1045, 28000: in the servers' own words.
+wire::mysql::Err access_denied_err(const session::Session& session, bool with_password);
 // 1047, 08S01: a connection that breaks in the command phase.
 wire::mysql::Err command_err(std::string message);
 

@@ -1,5 +1,6 @@
 #include "proto/mysql/front.hh"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -44,7 +45,7 @@ void Front::greet() {
   greeting.server_version = session_.server_version;
   greeting.connection_id = session_.id();
   greeting.auth_data.assign(scramble_.begin(), scramble_.end());
-  greeting.capabilities = kAnnounced;
+  greeting.capabilities = kAnnounced | (offers_tls() ? wire::capability::kSsl : 0);
   greeting.character_set = kUtf8mb4;
   greeting.status = wire::status::kAutocommit;
   greeting.auth_plugin = kNativePassword;
@@ -54,9 +55,32 @@ void Front::greet() {
   greeted_ = true;
 }
 
-event::Task<session::Login> Front::receive_login() {
+// A listener's own certificate is good for nothing over a unix socket unless somebody made it.
+bool Front::offers_tls() const noexcept {
+  if (!session_.listener().tls) return false;
+  const bool made_by_us =
+      session_.options().tls.certificate == session::ListenerTls::Certificate::Automatic;
+  return !session_.is_local() || !made_by_us;
+}
+
+auth::Transport Front::transport() const noexcept {
+  if (channel_.stream().tls() != nullptr) return auth::Transport::Tls;
+  return session_.is_local() ? auth::Transport::Unix : auth::Transport::Plain;
+}
+
+// The login, behind the start of TLS if the client asks for it. What it said of itself before is
+// forgotten: anybody could have said it.
+event::Task<Buffer> Front::receive_first() {
   Buffer payload = co_await channel_.receive(kLoginLimit);
-  const ScopeExit wiped([&payload] { auth::wipe(payload); });
+  if (!wire::is_ssl_request(payload)) co_return payload;
+  if (!offers_tls()) {
+    throw LoginFailure(handshake_err("TLS was not offered"), "the client asked for TLS unasked");
+  }
+  channel_.stream().start_tls(std::make_unique<net::Tls>(session_.listener().tls));
+  co_return co_await channel_.receive(kLoginLimit);
+}
+
+void Front::decode(Bytes payload) {
   auto decoded = wire::decode_handshake_response(payload);
   if (!decoded) {
     throw LoginFailure(handshake_err(decoded.error().what),
@@ -64,6 +88,19 @@ event::Task<session::Login> Front::receive_login() {
   }
   response_ = std::move(*decoded);
   response_.capabilities &= kAnnounced;  // some clients set what was not offered
+  has_password_ = response_.auth_answer.size() > 1;
+}
+
+event::Task<session::Login> Front::receive_login() {
+  Buffer payload = co_await receive_first();
+  const ScopeExit wiped([&payload] { auth::wipe(payload); });
+  decode(payload);
+  if (session_.options().tls.required && transport() == auth::Transport::Plain) {
+    throw LoginFailure(make_err(wire::ErrorCode::SecureTransportRequired, "HY000",
+                                "Connections using insecure transport are prohibited while "
+                                "--require_secure_transport=ON."),
+                       "the listener requires TLS");
+  }
   const auto attributes = wire::decode_attributes(response_.attributes);
   session::Login login;
   login.user = response_.user;
@@ -78,37 +115,71 @@ event::Task<session::Login> Front::receive_login() {
   co_return login;
 }
 
-event::Task<Buffer> Front::receive_answer() { return channel_.receive(kAnswerLimit); }
+event::Task<Buffer> Front::receive_answer() {
+  Buffer answer = co_await channel_.receive(kAnswerLimit);
+  has_password_ = has_password_ || answer.size() > 1;
+  co_return answer;
+}
 
 void Front::welcome(Bytes ok) { channel_.send(ok); }
 
-// Methods of one answer are content with an OK. For the rest there is no challenge we could judge,
-// so the client is asked by one that is.
+// Who has another method than the greeting's has answered nothing and waits for a challenge: of
+// its own method where it is one whose end needs no secret, else of the one that all clients know.
 event::Task<> Front::satisfy_method() {
-  const std::string& plugin = response_.auth_plugin;
-  if (plugin.empty() || plugin == kNativePassword || plugin == "mysql_clear_password" ||
-      plugin == "client_ed25519" || (capabilities() & wire::capability::kPluginAuth) == 0) {
-    co_return;
+  const std::string_view own = own_plugin();
+  const bool by_sha2 = own == kCachingSha2Password;
+  if (own == kNativePassword || own == kClearPassword) co_return;
+  Bytes answer = response_.auth_answer;
+  Buffer received;
+  if (!by_sha2 || answer.empty()) {
+    Buffer challenge(scramble_.begin(), scramble_.end());
+    challenge.push_back(std::byte{});
+    switch_method(by_sha2 ? kCachingSha2Password : kNativePassword, challenge);
+    received = co_await receive_answer();
+    answer = received;
   }
-  if (plugin == kCachingSha2Password) {
-    if (response_.auth_answer.empty()) co_return;
-    Buffer payload;
-    wire::append_auth_more_data(payload, std::array{auth::kFastAuthSuccess});
-    channel_.send(payload);
-    co_return;
-  }
-  co_await switch_to_native();
+  if (by_sha2 && answer.size() > 1) send_more(std::array{auth::kFastAuthSuccess}, false);
+  auth::wipe(received);
 }
 
-event::Task<> Front::switch_to_native() {
+// Clients that cannot name a method have this one.
+std::string_view Front::own_plugin() const noexcept {
+  return can_switch() && !response_.auth_plugin.empty() ? std::string_view(response_.auth_plugin)
+                                                        : kNativePassword;
+}
+
+// Who has another method than the greeting's has answered nothing yet, except with the password
+// itself.
+bool Front::answered_by(std::string_view plugin) const noexcept {
+  if (plugin != own_plugin()) return false;
+  return plugin == kNativePassword || (plugin == kClearPassword && !response_.auth_answer.empty());
+}
+
+std::string Front::attribute(std::string_view name) const {
+  const auto attributes = wire::decode_attributes(response_.attributes);
+  if (!attributes) return {};
+  const auto found = std::ranges::find(*attributes, name, &wire::Attribute::name);
+  return found != attributes->end() ? found->value : std::string();
+}
+
+bool Front::can_switch() const noexcept {
+  return (capabilities() & wire::capability::kPluginAuth) != 0;
+}
+
+void Front::switch_method(std::string_view plugin, Bytes challenge) {
   wire::AuthSwitchRequest request;
-  request.auth_plugin = kNativePassword;
-  request.auth_data.assign(scramble_.begin(), scramble_.end());
+  request.auth_plugin = plugin;
+  request.auth_data.assign(challenge.begin(), challenge.end());
   Buffer payload;
   wire::append_auth_switch_request(payload, request);
   channel_.send(payload);
-  Buffer answer = co_await receive_answer();
-  auth::wipe(answer);
+}
+
+void Front::send_more(Bytes data, bool bare) {
+  if (bare) return channel_.send(data);
+  Buffer payload;
+  wire::append_auth_more_data(payload, data);
+  channel_.send(payload);
 }
 
 void Front::say_farewell(session::StopReason reason) { send_error(farewell_err(reason)); }

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
+#include "auth/mysql_login.hh"
 #include "auth/random.hh"
 #include "event/task.hh"
 #include "net/stream.hh"
@@ -30,9 +32,33 @@ class Front final : private session::Ending {
   // What both agreed on: announced and wanted.
   std::uint64_t capabilities() const noexcept { return response_.capabilities; }
 
+  // The challenge of the greeting.
+  const auth::MysqlScramble& scramble() const noexcept { return scramble_; }
+  // The method that the client has chosen; and whether it has answered the greeting's challenge by
+  // this one, or needed none to answer.
+  std::string_view own_plugin() const noexcept;
+  bool answered_by(std::string_view plugin) const noexcept;
+  // Of the connect attributes; empty: none of that name.
+  std::string attribute(std::string_view name) const;
+
+  // Asks the client to answer by another method, once in a login and only if it can.
+  bool can_switch() const noexcept;
+  void switch_method(std::string_view plugin, Bytes challenge);
+  // AuthMoreData; `bare`: without its header.
+  void send_more(Bytes data, bool bare);
   // Passes on packets of the server's method; the client's answers may hold a clear password.
   void relay(Bytes payload) { channel_.send(payload); }
   event::Task<Buffer> receive_answer();
+
+  // MySQL's own client library says so by a flag that MariaDB's clears.
+  bool is_mysql_library() const noexcept {
+    return (response_.capabilities & wire::mysql::capability::kMysql) != 0;
+  }
+  // Whether any answer so far was that of a client that has a password.
+  bool has_password() const noexcept { return has_password_; }
+
+  // What lies between the client and us.
+  auth::Transport transport() const noexcept;
 
   // Ends the login with the server's own OK. Without a challenge of the server's the client's
   // method may expect more first.
@@ -46,14 +72,17 @@ class Front final : private session::Ending {
   void send_error(const wire::mysql::Err& err);
 
  private:
+  bool offers_tls() const noexcept;
+  event::Task<Buffer> receive_first();
+  void decode(Bytes payload);
   void say_farewell(session::StopReason reason) override;
-  event::Task<> switch_to_native();
 
   session::Session& session_;
   Channel channel_;
   auth::MysqlScramble scramble_;
   wire::mysql::HandshakeResponse response_;
   bool greeted_ = false;
+  bool has_password_ = false;
 };
 
 }  // namespace perilune::proto::mysql

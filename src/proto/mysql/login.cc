@@ -1,11 +1,14 @@
 #include "proto/mysql/login.hh"
 
-#include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
-#include "event/deadline.hh"
+#include "auth/mariadb_tls_proof.hh"
+#include "event/countdown.hh"
 #include "proto/mysql/authenticate.hh"
 #include "proto/mysql/back.hh"
+#include "proto/mysql/challenge.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/front.hh"
 #include "wire/mysql/reply.hh"
@@ -16,34 +19,15 @@ namespace wire = perilune::wire::mysql;
 
 namespace {
 
-// The listener's handshake_timeout; the script's own thinking does not count.
-class HandshakeClock {
- public:
-  explicit HandshakeClock(session::Session& session)
-      : session_(session), left_(session.handshake_limit()) {
-    resume();
-  }
-  void pause() {
-    if (!deadline_.is_armed()) return;
-    left_ = std::max(deadline_.remaining(session_.loop()), Millis{1});
-    deadline_.disarm();
-  }
-  void resume() {
-    deadline_.arm(session_.loop(), left_,
-                  [session = &session_] { session->stop(session::StopReason::HandshakeTimeout); });
-  }
-
- private:
-  session::Session& session_;
-  Millis left_;
-  event::Deadline deadline_;
-};
-
 // The login's steps share these.
 class LoginStory {
  public:
   LoginStory(session::Session& session, net::Stream& stream)
-      : session_(session), client_(session, stream), clock_(session) {}
+      : session_(session),
+        client_(session, stream),
+        clock_(session.loop(), session.handshake_limit(),
+               [&session] { session.stop(session::StopReason::HandshakeTimeout); }),
+        challenge_(session, client_, clock_) {}
   LoginStory(const LoginStory&) = delete;
   LoginStory& operator=(const LoginStory&) = delete;
   ~LoginStory() {
@@ -59,13 +43,15 @@ class LoginStory {
   event::Task<bool> is_welcome();
   event::Task<session::Decision> ask_script();
   event::Task<std::unique_ptr<Connection>> connect(session::ConnectTo decision);
+  std::optional<std::string> certificate_proof(const auth::Credentials& known) const;
   event::Task<bool> is_let_in();
   void refuse(const session::Refuse& refusal, wire::Err usual);
   void log_login(const session::Login& login) const;
 
   session::Session& session_;
   Front client_;
-  HandshakeClock clock_;
+  event::Countdown clock_;  // the script's own thinking does not count
+  Challenge challenge_;
 };
 
 event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
@@ -75,7 +61,8 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   session::Decision decision = co_await ask_script();
   if (const auto* refusal = std::get_if<session::Refuse>(&decision)) {
     session_.metrics().logins_refused.add();
-    refuse(*refusal, handshake_err("Access denied"));
+    refuse(*refusal, challenge_.was_refused() ? access_denied_err(session_, client_.has_password())
+                                              : handshake_err("Access denied"));
     co_return nullptr;
   }
   auto connection = co_await connect(std::move(std::get<session::ConnectTo>(decision)));
@@ -108,7 +95,7 @@ event::Task<session::Decision> LoginStory::ask_script() {
   session::Login login = co_await client_.receive_login();
   log_login(login);
   clock_.pause();
-  session::Decision decision = co_await session_.hooks().on_login(std::move(login));
+  session::Decision decision = co_await session_.hooks().on_login(std::move(login), challenge_);
   clock_.resume();
   co_return decision;
 }
@@ -118,23 +105,48 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
   server.announce(decision.send_proxy);
   co_await server.open(decision.target, decision.connect_timeout);
   session_.server_version = server.greeting().server_version;
-  const bool knows = decision.credentials.password || decision.credentials.password_sha1;
+  // Who was challenged by us cannot be challenged by the server as well.
+  if (!decision.knows_credentials() && challenge_.was_made()) {
+    decision.credentials = challenge_.learnt();
+    decision.is_known = true;
+  }
   Buffer ok;
-  if (knows) {
-    ok = co_await log_in_with_credentials(client_, server, std::move(decision));
+  if (decision.knows_credentials()) {
+    ok = co_await log_in_with_credentials(client_, server, decision);
+    if (!challenge_.was_made()) co_await client_.satisfy_method();
   } else {
-    ok = co_await pass_login_through(client_, server, std::move(decision.login));
+    ok = co_await pass_login_through(session_, client_, server, decision);
   }
   auto connection = std::make_unique<Connection>();
   connection->capabilities = client_.capabilities() & server.greeting().capabilities;
-  const auto decoded = wire::decode_ok(ok, connection->capabilities);
+  auto decoded = wire::decode_ok(ok, connection->capabilities);
   if (!decoded) {
     throw LoginFailure(handshake_err("Malformed packet from server"), decoded.error().what);
   }
   connection->status = decoded->status;
   connection->server = server.take();
+  if (auto proof = certificate_proof(decision.credentials)) {
+    decoded->info = *std::move(proof);
+    ok.clear();
+    wire::append_ok(ok, *decoded, connection->capabilities);
+  }
   client_.welcome(ok);
   co_return connection;
+}
+
+// Clients of MariaDB trust a certificate that nobody signed when its owner knows their password.
+std::optional<std::string> LoginStory::certificate_proof(const auth::Credentials& known) const {
+  const net::Tls* const tls = session_.client_tls();
+  if (tls == nullptr || client_.is_mysql_library()) return std::nullopt;
+  const auth::Sha256& fingerprint = tls->server()->fingerprint();
+  if (challenge_.was_made()) {
+    const auto hash = challenge_.password_hash();
+    if (!hash) return std::nullopt;
+    return auth::mariadb_tls_proof(hash->bytes(), client_.scramble(), fingerprint);
+  }
+  if (!known.password || known.password->empty()) return std::nullopt;
+  const auth::MysqlVerifier verifier = auth::ClearPassword{known.password->clone()};
+  return auth::mariadb_tls_proof(client_.own_plugin(), verifier, client_.scramble(), fingerprint);
 }
 
 // The client has its OK already; what it sends waits for the script. A refusal is told as the

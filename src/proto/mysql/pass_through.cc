@@ -7,9 +7,11 @@
 #include <utility>
 
 #include "auth/mysql_caching_sha2.hh"
+#include "auth/mysql_clear.hh"
 #include "auth/mysql_rsa.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/methods.hh"
+#include "session/rsa_key_source.hh"
 #include "wire/mysql/handshake.hh"
 #include "wire/mysql/reply.hh"
 
@@ -18,8 +20,6 @@ namespace perilune::proto::mysql {
 namespace wire = perilune::wire::mysql;
 
 namespace {
-
-constexpr std::string_view kSha256 = "sha256_password";
 
 // Their clients never send the password itself, whatever the server asks for.
 constexpr std::array<std::string_view, 4> kProofs{kNativePassword, "client_ed25519", "parsec",
@@ -33,12 +33,12 @@ LoginFailure cannot_pass(const std::string& reason) {
 }
 
 bool is_encryptable(std::string_view plugin) noexcept {
-  return plugin == kCachingSha2Password || plugin == kSha256;
+  return plugin == kCachingSha2Password || plugin == kSha256Password;
 }
 
 // How a client asks for the server's public key.
 std::byte key_request_of(std::string_view plugin) noexcept {
-  return plugin == kSha256 ? std::byte{0x01} : auth::kRequestPublicKey;
+  return plugin == kSha256Password ? std::byte{0x01} : auth::kRequestPublicKey;
 }
 
 // The body of the server's AuthMoreData; its error otherwise.
@@ -91,7 +91,7 @@ PassThrough::Next PassThrough::inspect_switch(Bytes payload) {
   require_safe(request->auth_plugin);
   plugin_ = std::move(request->auth_plugin);
   challenge_ = std::move(request->auth_data);
-  wants_password_ = plugin_ == kSha256;
+  wants_password_ = plugin_ == kSha256Password;
   key_requested_ = false;
   return Next::ClientAnswers;
 }
@@ -107,18 +107,23 @@ PassThrough::Next PassThrough::inspect_more(Bytes payload) {
 // The method is refused before the client is asked by it: its password must not even come here.
 void PassThrough::require_safe(std::string_view plugin) const {
   if (plugin.empty()) throw cannot_pass("the server names no method");
-  if (server_.transport() != auth::Transport::Plain || is_encryptable(plugin)) return;
+  if (is_encryptable(plugin)) return;
   if (std::find(kProofs.begin(), kProofs.end(), plugin) != kProofs.end()) return;
+  const char* unsafe = nullptr;
+  if (server_.transport() == auth::Transport::Plain) unsafe = "to the server";
+  const bool allowed = session_.options().allow_cleartext;
+  if (client_.transport() == auth::Transport::Plain && !allowed) unsafe = "from the client";
+  if (unsafe == nullptr) return;
   throw cannot_pass(
       fmt::format("the method \"{}\" may send the password in clear, "
-                  "which needs TLS or a unix socket to the server",
-                  plugin));
+                  "which needs TLS or a unix socket {}",
+                  plugin, unsafe));
 }
 
 // Servers deem unix sockets safe in caching_sha2_password, but only TLS in sha256_password.
 bool PassThrough::needs_encryption() const noexcept {
   if (server_.transport() == auth::Transport::Tls) return false;
-  return plugin_ == kSha256 || server_.transport() == auth::Transport::Plain;
+  return plugin_ == kSha256Password || server_.transport() == auth::Transport::Plain;
 }
 
 // A client that has the server's key already sends a ciphertext unasked; it cannot be told from a
@@ -135,7 +140,8 @@ event::Task<> PassThrough::answer() {
   const bool wants_key =
       wants_password_ && answer.size() == 1 && answer.bytes().front() == key_request_of(plugin_);
   if (wants_key && !needs_encryption()) {
-    throw cannot_pass("the client wants a key that the server does not give over a safe transport");
+    co_await send_decrypted();
+    co_return;
   }
   if (is_clear_password(answer.bytes()) && needs_encryption()) {
     auth::Secret password = without_nul(answer.bytes());
@@ -144,6 +150,23 @@ event::Task<> PassThrough::answer() {
   }
   key_requested_ = key_requested_ || wants_key;
   server_.send(answer.bytes());
+}
+
+// The client's connection is plain, the server's is not: the client encrypts with our key, and the
+// server, which gives none over a safe transport, gets the password itself.
+event::Task<> PassThrough::send_decrypted() {
+  const auto scramble = auth::read_mysql_challenge(challenge_);
+  if (!scramble) throw cannot_pass(scramble.error().message);
+  const auto key =
+      co_await session::RsaKeySource::key(session_.listener().rsa_key, session_.loop());
+  client_.send_more(as_bytes(key->public_pem()), false);
+  Buffer cipher = co_await client_.receive_answer();
+  auto password = auth::decrypt_password(cipher, *scramble, *key);
+  // What cannot be read is wrong, and the server says so like to everybody.
+  if (!password) password.emplace(Bytes(auth::make_mysql_scramble()));
+  Buffer clear = auth::clear_answer(*password);
+  server_.send(clear);
+  auth::wipe(clear);
 }
 
 event::Task<> PassThrough::send_encrypted(auth::Secret password) {

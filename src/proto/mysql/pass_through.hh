@@ -8,6 +8,7 @@
 #include "event/task.hh"
 #include "proto/mysql/back.hh"
 #include "proto/mysql/front.hh"
+#include "session/session.hh"
 
 namespace perilune::proto::mysql {
 
@@ -21,7 +22,8 @@ class PassThrough {
  public:
   enum class Next : std::uint8_t { Over, Refused, ClientAnswers, ServerGoesOn };
 
-  PassThrough(Front& client, Back& server) noexcept : client_(client), server_(server) {}
+  PassThrough(session::Session& session, Front& client, Back& server) noexcept
+      : session_(session), client_(client), server_(server) {}
 
   // What a packet of the server's means; throws LoginFailure for one that must not be relayed.
   Next inspect(Bytes payload);
@@ -36,9 +38,11 @@ class PassThrough {
   Next inspect_more(Bytes payload);
   void require_safe(std::string_view plugin) const;
   event::Task<> send_encrypted(auth::Secret password);
+  event::Task<> send_decrypted();
   bool needs_encryption() const noexcept;
   bool is_clear_password(Bytes answer) const noexcept;
 
+  session::Session& session_;
   Front& client_;
   Back& server_;
   std::string plugin_;  // empty: the server has not challenged the client yet

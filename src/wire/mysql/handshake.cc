@@ -213,7 +213,7 @@ Result<AuthSwitchRequest> decode_auth_switch_request(Bytes payload) noexcept {
   if (in.ok() && in.empty()) return request;
   request.auth_plugin = bounded(in, in.text_until_nul(), kMaxPluginName, "plugin name");
   in.require(!request.auth_plugin.empty(), "plugin name");
-  request.auth_data = copy(without_final_nul(in.rest()));
+  request.auth_data = copy(in.rest());
   return in.finish(std::move(request));
 }
 
@@ -221,7 +221,7 @@ void append_auth_switch_request(Buffer& out, const AuthSwitchRequest& request) {
   Builder to{out};
   to.u8(kEofHeader);
   if (request.is_old()) return;
-  to.text_with_nul(request.auth_plugin).bytes(request.auth_data).u8(0);
+  to.text_with_nul(request.auth_plugin).bytes(request.auth_data);
 }
 
 Result<AuthMoreData> decode_auth_more_data(Bytes payload) noexcept {

@@ -72,7 +72,7 @@ void append_attribute(Buffer& attributes, const Attribute& attribute);
 // shall answer with mysql_old_password.
 struct AuthSwitchRequest {
   std::string auth_plugin;
-  Buffer auth_data;  // without the NUL that ends it on the wire
+  Buffer auth_data;  // as it is; most methods end it with a NUL
 
   bool is_old() const noexcept { return auth_plugin.empty(); }
 };

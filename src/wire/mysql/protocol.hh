@@ -141,6 +141,7 @@ enum class ErrorCode : std::uint16_t {
   ConnectionKilled = 1927,          // 70100, MariaDB
   ServerGone = 2006,                // of the client library
   ServerLost = 2013,                // of the client library
+  SecureTransportRequired = 3159,   // HY000, MySQL 5.7
   ClientInteractionTimeout = 4031,  // HY000, MySQL 8.0.24
 };
 

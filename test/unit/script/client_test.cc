@@ -129,7 +129,7 @@ TEST_CASE("script client: once the socket is closed, what it told is nil", "[scr
   Play play{telling("return tostring(client.local_address) .. tostring(client.pid)"
                     " .. tostring(client.cgroup) .. client.id"),
             From::Unix};
-  play.session().forget_client_fd();
+  play.session().forget_client();
   CHECK(Play::say(play.log_in()) == "nilnilnil17");
 }
 
@@ -221,7 +221,6 @@ TEST_CASE("script connect: mistakes in login and options", "[script]") {
   CHECK(error("login, {conect_timeout = 1}").find("did you mean 'connect_timeout'?") !=
         std::string::npos);
   CHECK(error("login, {read_only = 'yes'}").find("bad 'read_only' value") != std::string::npos);
-  CHECK(error("login, {tls = 'require'}").find("not in this version") != std::string::npos);
   CHECK(error("login, {send_proxy = 'v3'}").find("'v1' or 'v2' expected") != std::string::npos);
   CHECK(error("login, {send_proxy = true}").find("string expected") != std::string::npos);
   CHECK(error("login, {mirror = {}}").find("not in this version") != std::string::npos);
@@ -241,16 +240,77 @@ TEST_CASE("script connect: options", "[script]") {
   CHECK(v2.to().send_proxy == session::SendProxy::V2);
 }
 
-TEST_CASE("script login: a plain table with what later versions read", "[script]") {
+TEST_CASE("script connect: tls to the server", "[script]") {
+  using Mode = session::ServerTls::Mode;
+  const auto tls = [](const std::string& value) {
+    const Connected connected{"return client:connect('10.0.0.1', login, {tls = " + value + "})"};
+    return connected.to().tls;
+  };
+  CHECK(tls("nil").mode == Mode::Disable);
+  CHECK(tls("'disable'").mode == Mode::Disable);
+  CHECK(tls("'prefer'").mode == Mode::Prefer);
+  CHECK_FALSE(tls("'require'").client->verifies());
+  CHECK(tls("{}").mode == Mode::Require);
+  CHECK(tls("{}").client->verifies());
+  CHECK_FALSE(tls("{verify = false}").client->verifies());
+  CHECK(tls("{server_name = 'db.example'}").server_name == "db.example");
+  const auto error = [](const std::string& value) {
+    return told("return select(2, pcall(client.connect, client, '10.0.0.1', login, {tls = " +
+                value + "}))");
+  };
+  CHECK(error("'maybe'").find("'disable', 'prefer', 'require' or a table") != std::string::npos);
+  CHECK(error("{ca = '/no/such/ca.pem'}").find("/no/such/ca.pem") != std::string::npos);
+  CHECK(error("{key = '/no/key.pem'}").find("'key' needs a 'cert'") != std::string::npos);
+  CHECK(error("{cafile = 'x'}").find("unknown option of tls 'cafile'") != std::string::npos);
+}
+
+TEST_CASE("script login: a plain table that can ask the client", "[script]") {
   CHECK(told("return login.user .. login.database .. login.attributes.program_name ..'/'.."
              " tostring(login.change) .. tostring(login.nosuch)") == "annashopmysql/falsenil");
-  CHECK(told("return select(2, pcall(function() return login.password end))")
-            .find("reading login.password is not in this version") != std::string::npos);
-  CHECK(told("return select(2, pcall(function() return login:verify('x') end))")
-            .find("login:verify is not in this version") != std::string::npos);
+  CHECK(told("return login.password") == "secret");
+  CHECK(told("return tostring(login:verify('secret')) .. tostring(login:verify('other'))") ==
+        "truefalse");
+  CHECK(told("return tostring(login:verify(nil))") == "false");
+  CHECK(told("return select(2, pcall(login.verify, login))").find("bad argument #2 to 'verify'") !=
+        std::string::npos);
+  CHECK(told("return select(2, pcall(login.verify, {}))").find("Stale object") !=
+        std::string::npos);
   CHECK(told("login.password = 'mine' return login.password") == "mine");
   CHECK(told("local keys = {} for k in pairs(login) do keys[#keys + 1] = k end table.sort(keys)"
              " return table.concat(keys, ' ')") == "attributes change database user");
+}
+
+TEST_CASE("script login: stale after its callback", "[script]") {
+  Play play{
+      "kept = nil mysql_listen('*:1', {"
+      " on_login = function(client, login) kept = login return client:err('x') end,"
+      " on_command_phase = function(client)"
+      " return client:err(select(2, pcall(kept.verify, kept, 'secret'))) end})"};
+  CHECK(Play::say(play.log_in()) == "x");
+  CHECK(Play::say(play.command_phase()).find("Stale object") != std::string::npos);
+}
+
+TEST_CASE("script login: the client's time to answer is not the callback's", "[script]") {
+  Play play{"settings{callback_timeout = 0.05}" +
+            with_login("login:verify('x') return client:err('done')")};
+  play.challenger().delay = Millis{200};
+  CHECK(Play::say(play.log_in()) == "done");
+}
+
+TEST_CASE("script login: what was found out decides whom connect lets in", "[script]") {
+  const auto said = [](const std::string& before, const std::string& options = "nil") {
+    return Connected(before + " return client:connect('10.0.0.1', {user = 'u', password = 'p'}, " +
+                         options + ")",
+                     From::Tcp)
+        .said();
+  };
+  CHECK(said("") == "Lua error");
+  CHECK(said("login:verify('secret')") == "connect");
+  CHECK(said("local p = login.password") == "connect");
+  CHECK(said("login:verify('other')").empty());
+  CHECK(said("login:verify('other') local p = login.password").empty());
+  CHECK(said("login:verify('other')", "{unchecked = true}") == "connect");
+  CHECK(said("login:verify('other') login:verify('secret')") == "connect");
 }
 
 }  // namespace perilune::script

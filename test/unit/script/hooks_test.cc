@@ -159,7 +159,7 @@ TEST_CASE("script hooks: other Lua code may resume a callback, whose action coun
   Play play{"function reload() coroutine.resume(suspended, 'resumed') end " +
             with_login("suspended = coroutine.running()"
                        " return client:err(coroutine.yield())")};
-  auto login = play.hooks().on_login(Play::anna());
+  auto login = play.hooks().on_login(Play::anna(), play.challenger());
   REQUIRE(login.start({}));
   auto reload = play.stage().host().call_reload();
   CHECK_FALSE(reload.start({}));
@@ -174,7 +174,7 @@ TEST_CASE("script hooks: a client that goes away cancels its callback", "[script
   Play play{"reached = false function reload() sleep(0.01) print(tostring(reached)) end " +
             with_login("sleep(0.001) reached = true")};
   {
-    auto login = play.hooks().on_login(Play::anna());
+    auto login = play.hooks().on_login(Play::anna(), play.challenger());
     REQUIRE(login.start({}));
   }
   play.end_session();

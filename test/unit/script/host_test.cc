@@ -114,8 +114,16 @@ TEST_CASE("script host: mistakes in mysql_listen", "[script]") {
         at + "on_query is not in this version of Perilune");
   CHECK(error_of(listening("'*', " + h + ", {idle_timout = 5}")) ==
         at + "unknown option 'idle_timout', did you mean 'idle_timeout'?");
-  CHECK(error_of(listening("'*', " + h + ", {tls = {}}")) ==
-        at + "tls is not in this version of Perilune");
+  CHECK(error_of(listening("'*', " + h + ", {max_query = 1}")) ==
+        at + "max_query is not in this version of Perilune");
+  CHECK(error_of(listening("'*', " + h + ", {tls = true}")) ==
+        at + "bad 'tls' value (table or false expected, got boolean)");
+  CHECK(error_of(listening("'*', " + h + ", {tls = {key = 'k.pem'}}")) ==
+        at + "bad 'tls' value (these options need a 'cert')");
+  CHECK(error_of(listening("'*', " + h + ", {tls = {crt = 'c.pem'}}")) ==
+        at + "unknown option of tls 'crt', did you mean 'cert'?");
+  CHECK(contains(error_of(listening("'*', " + h + ", {tls = {cert = 'c', min_version = '1.1'}}")),
+                 "bad 'min_version' value"));
   CHECK(contains(error_of(listening("'*', " + h + ", {mode = 0666}")), "only for unix sockets"));
   CHECK(contains(error_of(listening("'/x', " + h + ", {mode = 0888}")), "bad 'mode' value"));
   CHECK(contains(error_of(listening("'*', " + h + ", {backlog = -1}")), "bad 'backlog' value"));
@@ -124,6 +132,26 @@ TEST_CASE("script host: mistakes in mysql_listen", "[script]") {
   CHECK(contains(error_of(listening("'*'")), "bad argument #2 to 'mysql_listen' (table expected"));
   CHECK(contains(error_of(listening("'*:1', " + h) + listening("'*:1', " + h)),
                  "*:1 has a listener already"));
+}
+
+TEST_CASE("script host: the tls option of a listener", "[script]") {
+  const auto tls = [](const std::string& value) {
+    Stage stage{listening(std::string("'*:1', ") + kHandler + ", {tls = " + value + "}")};
+    return stage.load().listeners.at(0).options.tls;
+  };
+  using Certificate = session::ListenerTls::Certificate;
+  CHECK(tls("nil").certificate == Certificate::Automatic);
+  CHECK(tls("{required = true}").required);
+  CHECK(tls("false").certificate == Certificate::None);
+  const auto files =
+      tls("{cert = '/a/c.pem', key = '../k.pem', client_ca = 'ca.pem',"
+          " min_version = '1.3'}");
+  CHECK(files.certificate == Certificate::Files);
+  CHECK(files.files.cert == "/a/c.pem");
+  CHECK(files.files.key.front() == '/');
+  CHECK(files.files.key.find("..") == std::string::npos);
+  CHECK(files.files.client_ca.ends_with("/ca.pem"));
+  CHECK(files.files.min_version == net::TlsVersion::Tls13);
 }
 
 TEST_CASE("script host: the proxies of a listener", "[script]") {

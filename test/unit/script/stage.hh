@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
 
 #include "event/task_group.hh"
+#include "event/timer.hh"
 #include "log/logger.hh"
 #include "script/host.hh"
 #include "session/session.hh"
@@ -97,6 +99,29 @@ class Stage {
   std::shared_ptr<Host> host_;
 };
 
+// A client whose password is known to the test; it answers in the next turn of the loop.
+class FakeChallenger final : public session::Challenger {
+ public:
+  explicit FakeChallenger(event::Loop& loop) : loop_(loop) {}
+  std::string password = "secret";
+  int asked = 0;
+
+  event::Task<bool> verify(std::optional<auth::Secret> secret) override {
+    co_await event::Sleep(loop_, delay);
+    ++asked;
+    co_return secret&& as_text(secret->bytes()) == password;
+  }
+  event::Task<auth::Secret> read_password() override {
+    co_await event::Sleep(loop_, delay);
+    ++asked;
+    co_return auth::Secret{password};
+  }
+  Millis delay{1};
+
+ private:
+  event::Loop& loop_;
+};
+
 enum class From { Tcp, Unix };
 
 // A loaded and committed script with one client on its first listener.
@@ -111,6 +136,7 @@ class Play {
   LogFile& log() { return stage_.log(); }
   session::Session& session() { return *session_; }
   session::Hooks& hooks() { return session_->hooks(); }
+  FakeChallenger& challenger() { return challenger_; }
   void end_session() { session_.reset(); }
 
   static session::Login anna() {
@@ -122,7 +148,7 @@ class Play {
   }
 
   session::Decision log_in(session::Login login = anna()) {
-    return perilune::test::run_task(stage_.loop(), hooks().on_login(std::move(login)));
+    return perilune::test::run_task(stage_.loop(), hooks().on_login(std::move(login), challenger_));
   }
   session::Decision connect() {
     return perilune::test::run_task(stage_.loop(), hooks().on_connect());
@@ -154,6 +180,7 @@ class Play {
 
   Stage stage_;
   perilune::test::SocketPair sockets_ = perilune::test::make_socket_pair();
+  FakeChallenger challenger_{stage_.loop()};
   std::unique_ptr<session::Session> session_;
 };
 

@@ -49,7 +49,7 @@ class Leaving final : public Hooks {
  public:
   explicit Leaving(int& left) : left_(left) {}
   event::Task<Decision> on_connect() override { co_return Proceed{}; }
-  event::Task<Decision> on_login(Login) override { co_return Proceed{}; }
+  event::Task<Decision> on_login(Login, Challenger&) override { co_return Proceed{}; }
   event::Task<Decision> on_command_phase() override { co_return Proceed{}; }
   event::Task<> on_disconnect() override {
     ++left_;
