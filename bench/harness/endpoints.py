@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import subprocess
 
-from . import server
+from . import certificates, server
 from .process import Process, free_port
 
 HAPROXY_CONFIG = """\
@@ -17,8 +17,20 @@ defaults
   timeout client 1h
   timeout server 1h
 listen bench
-  bind 127.0.0.1:{port}
+  bind 127.0.0.1:{port}{tls}
   server mariadb 127.0.0.1:{target}
+"""
+
+# HAProxy knows TLS from the first byte on, MySQL's clients begin it later: stunnel does it for them.
+STUNNEL_CONFIG = """\
+foreground = yes
+pid =
+debug = err
+sessionResume = no
+[bench]
+client = yes
+accept = 127.0.0.1:{port}
+connect = 127.0.0.1:{target}
 """
 
 PERILUNE_CONFIG = """\
@@ -28,7 +40,7 @@ mysql_listen('127.0.0.1:{port}', {{
   on_login = function(client, login)
     {login}
   end,
-}})
+}}, {{tls = {tls}}})
 """
 PASS_THROUGH = 'return client:connect(server, login)'
 KNOWN = """return client:connect(server,
@@ -41,13 +53,16 @@ class Endpoint:
     name: str
     port: int
     process: Process | None = None  # none: direct
+    helper: Process | None = None  # between the clients and the process
+    options: list[str] = dataclasses.field(default_factory=list)  # of sysbench
 
     def cpu_seconds(self) -> float:
         return self.process.cpu_seconds() if self.process else 0.0
 
     def stop(self):
-        if self.process:
-            self.process.stop()
+        for process in (self.helper, self.process):
+            if process:
+                process.stop()
 
 
 @dataclasses.dataclass
@@ -58,22 +73,39 @@ class Factory:
     target: int
     floor: pathlib.Path
     perilune: pathlib.Path | None
+    tls: bool = False  # between the clients and the proxies
+
+    def __post_init__(self):
+        if self.tls:
+            certificates.make(self.directory)
 
     def names(self) -> list[str]:
-        names = ['direct', 'haproxy', 'floor']
+        names = ['haproxy'] if self.tls else ['direct', 'haproxy', 'floor']
         return names + ['perilune', 'perilune-known'] if self.perilune else names
 
     def start(self, name: str) -> Endpoint:
         if name == 'direct':
             return Endpoint(name, self.target)
         port = free_port()
-        process = Process(name, self._command(name, port), self.directory / f'{name}.log')
+        endpoint = Endpoint(name, port, Process(name, self._command(name, port),
+                                                self.directory / f'{name}.log'))
         try:
-            process.wait_ready(lambda: server.answers(port))
+            if self.tls and name == 'haproxy':
+                endpoint.port = free_port()
+                endpoint.helper = Process('stunnel', self._stunnel(endpoint.port, port),
+                                          self.directory / 'stunnel.log')
+            elif self.tls:
+                endpoint.options = ['--mysql-ssl=on']
+            endpoint.process.wait_ready(lambda: server.answers(endpoint.port))
         except BaseException:
-            process.stop()
+            endpoint.stop()
             raise
-        return Endpoint(name, port, process)
+        return endpoint
+
+    def _stunnel(self, port: int, target: int) -> list:
+        path = self.directory / 'stunnel.conf'
+        path.write_text(STUNNEL_CONFIG.format(port=port, target=target))
+        return ['stunnel', path]
 
     def _command(self, name: str, port: int) -> list:
         if name == 'haproxy':
@@ -86,7 +118,10 @@ class Factory:
 
     def _write(self, name: str, template: str, port: int, login: str = '') -> pathlib.Path:
         path = self.directory / name
-        path.write_text(template.format(port=port, target=self.target, login=login))
+        pem = self.directory / certificates.SERVER
+        tls = {'haproxy.cfg': f' ssl crt {pem}' if self.tls else ''}.get(
+            name, f"{{cert = '{pem}'}}" if self.tls else 'false')
+        path.write_text(template.format(port=port, target=self.target, login=login, tls=tls))
         return path
 
 

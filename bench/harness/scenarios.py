@@ -25,7 +25,7 @@ class Sample:
 
 @dataclasses.dataclass
 class Scenario:
-    """`load(port, seconds)` runs the load and says what it did."""
+    """`load(endpoint, seconds)` runs the load and says what it did."""
 
     name: str
     title: str
@@ -35,24 +35,25 @@ class Scenario:
 
 
 def point_select(threads: int, prepared: bool):
-    return lambda port, seconds: sysbench.run('oltp_point_select', port, threads=threads,
-                                              seconds=seconds, prepared=prepared)
+    return lambda endpoint, seconds: sysbench.run('oltp_point_select', endpoint, threads=threads,
+                                                  seconds=seconds, prepared=prepared)
 
 
-def connect(port: int, seconds: float) -> sysbench.Load:
-    return sysbench.run(LOAD / 'connect.lua', port, seconds=seconds)
+def connect(endpoint: Endpoint, seconds: float) -> sysbench.Load:
+    return sysbench.run(LOAD / 'connect.lua', endpoint, seconds=seconds)
 
 
-def up(port: int, _seconds: float) -> sysbench.Load:
-    load = sysbench.run(LOAD / 'up.lua', port, events=RESULT_MEGABYTES)
+def up(endpoint: Endpoint, _seconds: float) -> sysbench.Load:
+    load = sysbench.run(LOAD / 'up.lua', endpoint, events=RESULT_MEGABYTES)
     return dataclasses.replace(load, p50=None, p99=None)
 
 
-def down(port: int, _seconds: float) -> sysbench.Load:
+def down(endpoint: Endpoint, _seconds: float) -> sysbench.Load:
     """The plain client, because it alone can throw a result away while it arrives."""
     start = time.monotonic()
     _, cpu = run_measured(
-        ['mariadb', '--no-defaults', '--host=127.0.0.1', f'--port={port}',
+        ['mariadb', '--no-defaults', '--host=127.0.0.1', f'--port={endpoint.port}',
+         '--ssl' if endpoint.options else '--skip-ssl',
          f'--user={server.USER}', f'--password={server.PASSWORD}',
          f'--database={server.DATABASE}',
          '--quick', '--batch', '--raw', '--skip-column-names', '--execute',
@@ -90,7 +91,7 @@ class Meter:
     def measure(self, scenario: Scenario, endpoint: Endpoint, seconds: float) -> Sample:
         start, busy = time.monotonic(), machine.busy_seconds(self.cpus)
         proxy, database = endpoint.cpu_seconds(), self.server.cpu_seconds()
-        load = scenario.load(endpoint.port, seconds)
+        load = scenario.load(endpoint, seconds)
         end = time.monotonic()
         busy = machine.busy_seconds(self.cpus) - busy
         proxy = endpoint.cpu_seconds() - proxy

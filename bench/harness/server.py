@@ -65,5 +65,5 @@ def answers(port: int) -> bool:
     try:
         connect(port).quit()
         return True
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):
         return False

@@ -22,11 +22,12 @@ class Load:
         return self.events / self.seconds
 
 
-def run(script, port: int, *, threads: int = 1, seconds: float = 0, events: int = 0,
+def run(script, endpoint, *, threads: int = 1, seconds: float = 0, events: int = 0,
         prepared: bool = False) -> Load:
     """For `seconds`, or for `events`."""
     output, cpu = run_measured([
-        'sysbench', script, *server.sysbench_options(port), f'--threads={threads}',
+        'sysbench', script, *server.sysbench_options(endpoint.port), *endpoint.options,
+        f'--threads={threads}',
         f'--time={seconds:.0f}', f'--events={events}', '--histogram=on',
         f'--db-ps-mode={"auto" if prepared else "disable"}', *OPTIONS.get(script, []), 'run'],
         patience=seconds + PATIENCE)

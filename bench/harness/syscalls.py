@@ -109,7 +109,7 @@ def count_sessions(endpoint: Endpoint, directory: pathlib.Path) -> Counts:
 def count_many(endpoint: Endpoint, directory: pathlib.Path, statement: Counts,
                session: Counts) -> Counts:
     with Strace(endpoint.process.pid, directory) as strace:
-        load = sysbench.run('oltp_point_select', endpoint.port, threads=CLIENTS,
+        load = sysbench.run('oltp_point_select', endpoint, threads=CLIENTS,
                             events=CLIENTS_STATEMENTS)
     calls = dict(strace.calls)
     for name, each in session.calls.items():

@@ -108,7 +108,7 @@ std::shared_ptr<const TlsServer> TlsServer::load(const TlsServerOptions& options
   std::shared_ptr<TlsServer> server{new TlsServer};
   server->load_files(options);
   server->note_fingerprint();
-  if (previous != nullptr) {
+  if (previous != nullptr && options.client_ca.empty()) {
     std::array<unsigned char, kTicketKeys> keys{};
     SSL_CTX_get_tlsext_ticket_keys(previous->context(), keys.data(), kTicketKeys);
     SSL_CTX_set_tlsext_ticket_keys(server->context(), keys.data(), kTicketKeys);

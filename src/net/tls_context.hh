@@ -31,7 +31,7 @@ struct TlsServerOptions {
 class TlsServer {
  public:
   // Reads the files; throws ConfigError that names the file. With `previous` sessions that it began
-  // can be resumed.
+  // can be resumed, unless clients may show certificates: who was trusted then may not be now.
   static std::shared_ptr<const TlsServer> load(const TlsServerOptions& options,
                                                const TlsServer* previous);
   // A certificate that nobody vouches for, with a key of its own.

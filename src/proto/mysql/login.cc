@@ -38,6 +38,7 @@ class LoginStory {
 
   event::Task<std::unique_ptr<Connection>> tell();
   void tell_client(const wire::Err& err) { client_.send_error(err); }
+  void count_failure();
 
  private:
   event::Task<bool> is_welcome();
@@ -167,6 +168,13 @@ void LoginStory::refuse(const session::Refuse& refusal, wire::Err usual) {
   client_.send_error(refusal_err(refusal, std::move(usual)));
 }
 
+void LoginStory::count_failure() {
+  const net::Tls* const tls = session_.client_tls();
+  const bool by_tls = tls != nullptr && tls->state() == net::Tls::State::Failed;
+  stats::Cells& metrics = session_.metrics();
+  (by_tls ? metrics.tls_handshakes_failed : metrics.logins_failed).add();
+}
+
 void LoginStory::log_login(const session::Login& login) const {
   const log::Logger& logger = session_.services().logger;
   if (!logger.shows(log::Level::Info)) return;
@@ -186,7 +194,7 @@ event::Task<std::unique_ptr<Connection>> log_in(session::Session& session, net::
     story.tell_client(failure.for_client());
     throw;
   } catch (const PeerError& error) {
-    session.metrics().logins_failed.add();
+    story.count_failure();
     story.tell_client(handshake_err(error.what()));
     throw;
   }

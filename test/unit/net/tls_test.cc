@@ -209,6 +209,27 @@ TEST_CASE("tls: sessions are resumed, also by a listener that was loaded again",
   }
 }
 
+TEST_CASE("tls: a session with a client's certificate ends with the listener that checked it",
+          "[net][tls]") {
+  const test::Certificates certificates;
+  const TlsServerOptions options{certificates.cert(), certificates.key(), certificates.ca(), {}};
+  TlsClientOptions client;
+  client.cert = certificates.client_cert();
+  client.key = certificates.client_key();
+  const auto connector = std::make_shared<TlsClient>(client);
+  auto listener = TlsServer::load(options, nullptr);
+  for (const bool resumed : {false, true, false}) {
+    Pair pair;
+    pair.start(listener, connector);
+    test::run_task(pair.loop, both(pair));
+    REQUIRE(pair.server.tls()->has_client_certificate());
+    CHECK(pair.server.tls()->is_resumed() == resumed);
+    pair.server.write(as_bytes("x"));
+    CHECK(test::run_task(pair.loop, read(pair.client, 1)) == "x");
+    if (resumed) listener = TlsServer::load(options, listener.get());
+  }
+}
+
 TEST_CASE("tls: files that are missing or wrong are named", "[net][tls]") {
   const test::Certificates certificates;
   const auto message = [](const TlsServerOptions& options) -> std::string {
