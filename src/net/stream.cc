@@ -73,6 +73,11 @@ int Stream::fd() const noexcept {
   return fd;
 }
 
+void Stream::set_sensitive(bool sensitive) noexcept {
+  sensitive_ = sensitive;
+  if (tls_) tls_->set_sensitive(sensitive);
+}
+
 void Stream::set_no_delay() noexcept { uv_tcp_nodelay(socket_.get(), 1); }
 
 void Stream::consume(std::size_t count) noexcept {
@@ -142,6 +147,7 @@ void Stream::received(ssize_t count) {
 
 void Stream::start_tls(std::unique_ptr<Tls> tls) {
   tls_ = std::move(tls);
+  tls_->set_sensitive(sensitive_);
   const Buffer early(input().begin(), input().end());
   consume(early.size());
   Bytes rest = early;

@@ -69,7 +69,7 @@ class Stream {
 
   // While set, what was received and queued is overwritten once it is done with: it may hold a
   // password.
-  void set_sensitive(bool sensitive) noexcept { sensitive_ = sensitive; }
+  void set_sensitive(bool sensitive) noexcept;
 
   // From here on both directions are TLS, beginning with what is kept of the input. The handshake
   // goes on while somebody reads: fill() also returns when it is over. What is written before that

@@ -169,6 +169,14 @@ void Tls::judge(int result) {
   }
 }
 
+void Tls::set_sensitive(bool sensitive) noexcept {
+  if (sensitive) {
+    SSL_set_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
+  } else {
+    SSL_clear_options(ssl_.get(), SSL_OP_CLEANSE_PLAINTEXT);
+  }
+}
+
 void Tls::send(Bytes plain, Buffer& out) {
   out_ = &out;
   while (is_open() && !plain.empty()) {

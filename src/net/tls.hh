@@ -43,6 +43,9 @@ class Tls {
   // has room for kMaxHeldBack more than it takes, were filled. What is to be sent is appended to
   // `out`.
   std::size_t receive(Bytes cipher, MutableBytes plain, Buffer& out);
+  // While set, OpenSSL overwrites plain text once it was given out.
+  void set_sensitive(bool sensitive) noexcept;
+
   // Appends to `out` what is to be sent; drops `plain` unless open.
   void send(Bytes plain, Buffer& out);
   void close(Buffer& out);
