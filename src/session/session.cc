@@ -30,10 +30,10 @@ bool take_place(const Listener& listener) noexcept {
 
 Session::Session(Services& services, std::shared_ptr<const Listener> listener, std::uint32_t id,
                  int client_fd, net::SmallAddress peer)
-    : user(services.texts),
+    : services_(services),
+      user(services.texts),
       database(services.texts),
       server_version(services.texts),
-      services_(services),
       listener_(std::move(listener)),
       stopped_(services.loop),
       connected_at_(std::chrono::system_clock::now()),

@@ -144,11 +144,7 @@ class Session final : private net::HangupListener {
   // Who knows how to end the session at this point of it; null: nobody.
   void set_ending(Ending* ending) noexcept { ending_ = ending; }
 
-  SharedText user;            // as the client gave it
-  SharedText database;        // likewise
-  std::string account;        // set by the script; log prefix
-  SharedText server_version;  // announced, then the server's own
-  net::SmallAddress server;   // none before it is connected
+  // What every statement touches lies together.
   Traffic traffic;
 
  private:
@@ -156,6 +152,18 @@ class Session final : private net::HangupListener {
   void on_hangup() override { stop(StopReason::ClientGone); }
 
   Services& services_;
+  bool draining_ = false;
+  bool has_proxy_header_ = false;
+  StopReason stop_reason_ = StopReason::None;
+
+ public:
+  SharedText user;            // as the client gave it
+  SharedText database;        // likewise
+  std::string account;        // set by the script; log prefix
+  SharedText server_version;  // announced, then the server's own
+  net::SmallAddress server;   // none before it is connected
+
+ private:
   SessionList* list_ = nullptr;
   Session* previous_ = nullptr;
   Session* next_ = nullptr;
@@ -169,10 +177,7 @@ class Session final : private net::HangupListener {
   std::unique_ptr<const net::SmallAddress> announced_local_;  // null: the socket's own addresses
   std::uint32_t id_;
   int client_fd_;
-  StopReason stop_reason_ = StopReason::None;
-  bool draining_ = false;
-  bool has_place_;  // among the listener's max_connections
-  bool has_proxy_header_ = false;
+  bool has_place_;                   // among the listener's max_connections
   std::uint32_t header_millis_ = 0;  // of handshake_timeout, for the PROXY header
 };
 
