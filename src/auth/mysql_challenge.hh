@@ -44,6 +44,10 @@ class MysqlChallenge {
   // Once, after Accepted: what the answers and the verifier gave away.
   virtual Credentials take_learnt() = 0;
 
+  // Once, after Refused: the password that came instead, to be judged by another verifier; null by
+  // methods that do not let it come.
+  virtual std::optional<Secret> take_offered() { return std::nullopt; }
+
   // After a verdict: whether the password came readable over a plain connection, without that
   // anybody asked for it so. (MariaDB's client does that; the damage is done.)
   virtual bool came_in_clear() const noexcept { return false; }

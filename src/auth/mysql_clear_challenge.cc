@@ -37,6 +37,7 @@ class ClearChallenge final : public MysqlChallenge {
       return accepted();
     }
     if (compares_cheaply(verifier_)) spend_a_comparison(*password);
+    offered_ = std::move(password);
     return refused();
   }
 
@@ -45,6 +46,8 @@ class ClearChallenge final : public MysqlChallenge {
     learnt.password = std::move(password_);
     return learnt;
   }
+
+  std::optional<Secret> take_offered() override { return std::move(offered_); }
 
   bool came_in_clear() const noexcept override { return came_in_clear_; }
 
@@ -60,6 +63,7 @@ class ClearChallenge final : public MysqlChallenge {
   MysqlVerifier verifier_;
   bool plain_;
   std::optional<Secret> password_;
+  std::optional<Secret> offered_;
   bool came_in_clear_ = false;
   bool done_ = false;
 };

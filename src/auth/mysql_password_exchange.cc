@@ -40,7 +40,10 @@ Step MysqlPasswordExchange::judge_empty() {
   const auto* clear = std::get_if<ClearPassword>(&verifier_);
   const bool right =
       clear != nullptr ? clear->password.empty() : std::holds_alternative<AnyPassword>(verifier_);
-  if (!right) return refused();
+  if (!right) {
+    offered_ = Secret();
+    return refused();
+  }
   password_ = Secret();
   return accepted();
 }
@@ -52,6 +55,7 @@ Step MysqlPasswordExchange::judge_password(std::optional<Secret> password) {
   const bool right = is_password(*password, verifier_) && proper;
   if (!right) {
     if (compares_cheaply(verifier_)) spend_a_comparison(*password);
+    if (proper) offered_ = std::move(password);
     return refused();
   }
   password_ = std::move(password);

@@ -32,6 +32,7 @@ class MysqlPasswordExchange {
   MysqlChallenge::Step judge_empty();
 
   std::optional<Secret> take_password() { return std::move(password_); }
+  std::optional<Secret> take_offered() { return std::move(offered_); }
   bool came_in_clear() const noexcept { return came_in_clear_; }
 
  private:
@@ -48,6 +49,7 @@ class MysqlPasswordExchange {
   bool done_ = false;
   bool came_in_clear_ = false;
   std::optional<Secret> password_;
+  std::optional<Secret> offered_;
 };
 
 // Whether every refusal must be made to cost a crypt, because this verifier's does not.

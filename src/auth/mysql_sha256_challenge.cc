@@ -30,6 +30,8 @@ class Sha256Challenge final : public MysqlChallenge {
     return learnt;
   }
 
+  std::optional<Secret> take_offered() override { return exchange_.take_offered(); }
+
   bool came_in_clear() const noexcept override { return exchange_.came_in_clear(); }
 
  private:

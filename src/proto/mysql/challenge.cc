@@ -97,8 +97,10 @@ void Challenge::remember(const auth::MysqlVerifier& verifier) {
 }
 
 bool Challenge::judge_again(const auth::MysqlVerifier& verifier) {
-  if (learnt_.password) {
-    accepted_ = auth::is_password(*learnt_.password, verifier);
+  const auto& known = learnt_.password ? learnt_.password : offered_;
+  if (known) {
+    accepted_ = auth::is_password(*known, verifier);
+    if (accepted_ && offered_) learnt_.password = std::exchange(offered_, std::nullopt);
     return accepted_;
   }
   if (method_->plugin() != kNativePassword || !client_.answered_by(kNativePassword)) {
@@ -132,7 +134,11 @@ event::Task<bool> Challenge::ask(const auth::MysqlVerifier& verifier) {
 
 bool Challenge::take(const auth::MysqlChallenge::Step& step) {
   accepted_ = step.verdict == Verdict::Accepted;
-  if (accepted_) learnt_ = method_->take_learnt();
+  if (accepted_) {
+    learnt_ = method_->take_learnt();
+  } else {
+    offered_ = method_->take_offered();
+  }
   return accepted_;
 }
 

@@ -56,6 +56,7 @@ class Challenge final : public session::Challenger {
   std::shared_ptr<const auth::RsaKey> rsa_key_;
   std::unique_ptr<auth::MysqlChallenge> method_;
   auth::Credentials learnt_;
+  std::optional<auth::Secret> offered_;  // a refused password, for another verifier to judge
   bool accepted_ = false;
 };
 

@@ -135,6 +135,39 @@ TEST_CASE("caching_sha2_password: a password in clear over a plain connection is
   CHECK_FALSE(tls->came_in_clear());
 }
 
+TEST_CASE("mysql challenge: a refused password is there for another verifier", "[auth][mysql]") {
+  const Buffer answer = clear_answer(Secret(kPassword));
+  for (const Transport transport : {Transport::Plain, Transport::Tls}) {
+    const auto full = in_full_exchange(transport, Nobody());
+    CHECK(verdict_on(*full, answer) == Verdict::Refused);
+    CHECK(full->take_offered()->equals(Secret(kPassword)));
+    const auto text = challenge_of({"mysql_clear_password", transport}, clear("other"));
+    CHECK(verdict_on(*text, answer) == Verdict::Refused);
+    CHECK(text->take_offered()->equals(Secret(kPassword)));
+  }
+  const auto sha256 = challenge_of({"sha256_password", Transport::Tls}, clear("other"));
+  CHECK(verdict_on(*sha256, answer) == Verdict::Refused);
+  CHECK(sha256->take_offered()->equals(Secret(kPassword)));
+  const auto none = challenge_of({"caching_sha2_password", Transport::Tls}, clear("other"));
+  CHECK(verdict_on(*none, {}) == Verdict::Refused);
+  CHECK(none->take_offered()->empty());
+}
+
+TEST_CASE("mysql challenge: what is no password and what was right is offered to nobody",
+          "[auth][mysql]") {
+  const auto right = in_full_exchange(Transport::Tls);
+  CHECK(verdict_on(*right, clear_answer(Secret(kPassword))) == Verdict::Accepted);
+  CHECK_FALSE(right->take_offered());
+  const auto native = challenge_of({"mysql_native_password", Transport::Tls}, clear("other"));
+  CHECK(verdict_on(*native, Buffer(20)) == Verdict::Refused);
+  CHECK_FALSE(native->take_offered());
+  const auto garbled = in_full_exchange(Transport::Plain, Nobody());
+  CHECK(garbled->judge(Buffer{std::byte{2}}));
+  CHECK(verdict_on(*garbled, Buffer(shared_rsa_key().cipher_size(), std::byte{1})) ==
+        Verdict::Refused);
+  CHECK_FALSE(garbled->take_offered());
+}
+
 TEST_CASE("caching_sha2_password: only a short text with one NUL at its end passes for clear",
           "[auth][mysql]") {
   for (const Buffer& bad :
