@@ -16,6 +16,8 @@ namespace perilune::daemon {
 namespace {
 
 constexpr std::uint64_t kManyGenerations = 8;
+// For the first look at the servers that listeners are to look like.
+constexpr Millis kFirstLook{1000};
 
 }  // namespace
 
@@ -146,6 +148,7 @@ event::Task<> Supervisor::switch_to(session::Declaration declaration) {
   std::vector<Sockets> prepared = listeners_.prepare(declaration.listeners);
   auto listeners = make_listeners(declaration);
   co_await prepare_accepting(prepared);
+  co_await likenesses_.settle(kFirstLook);
   if (!draining_) commit(std::move(declaration), std::move(prepared), std::move(listeners));
 }
 
@@ -178,6 +181,7 @@ std::vector<std::shared_ptr<const session::Listener>> Supervisor::make_listeners
         before != nullptr ? before->open : std::make_shared<std::atomic<std::uint64_t>>(0);
     listener->tls = make_tls(declared, before);
     listener->rsa_key = rsa_key_;
+    listener->like = likenesses_.of(declared.options.like);
     listeners.push_back(std::move(listener));
   }
   return listeners;

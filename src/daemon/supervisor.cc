@@ -39,6 +39,7 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       generations_alive_(std::make_shared<std::atomic<std::uint64_t>>(0)),
       mailbox_(loop_),
       listeners_(passed_sockets()),
+      likenesses_(loop_, logger_),
       rsa_key_(std::make_shared<session::RsaKeySource>()),
       acceptors_(
           loop_,
@@ -108,9 +109,10 @@ void Supervisor::drain() {
     Worker* const there = worker.get();
     there->mailbox().post([this, there] {
       there->drain();
-      there->when_idle([this] { mailbox_.post([this] { worker_is_idle(); }); });
+      there->when_idle([this] { mailbox_.post([this] { part_is_idle(); }); });
     });
   }
+  likenesses_.stop([this] { part_is_idle(); });
   const Millis limit = generation_->settings().drain_timeout;
   if (limit.count() <= 0) return end_sessions();
   drain_deadline_.arm(loop_, limit, [this] { end_sessions(); });
@@ -126,8 +128,8 @@ void Supervisor::end_sessions() {
   }
 }
 
-void Supervisor::worker_is_idle() {
-  if (++idle_workers_ == workers_.size()) finish(0);
+void Supervisor::part_is_idle() {
+  if (++idle_parts_ == workers_.size() + 1) finish(0);
 }
 
 std::size_t Supervisor::sessions() const noexcept {

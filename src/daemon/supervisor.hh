@@ -10,6 +10,7 @@
 
 #include "daemon/acceptors.hh"
 #include "daemon/generation.hh"
+#include "daemon/likenesses.hh"
 #include "daemon/listeners.hh"
 #include "daemon/options.hh"
 #include "daemon/worker.hh"
@@ -72,7 +73,7 @@ class Supervisor {
   void on_stop_signal();
   void drain();
   void end_sessions();
-  void worker_is_idle();
+  void part_is_idle();
   std::size_t sessions() const noexcept;
   void watch_workers();
   void count_generations() noexcept;
@@ -91,6 +92,7 @@ class Supervisor {
   event::Loop loop_;
   event::Mailbox mailbox_;
   Listeners listeners_;
+  Likenesses likenesses_;
   std::shared_ptr<session::RsaKeySource> rsa_key_;
   std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
   std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
@@ -110,7 +112,7 @@ class Supervisor {
   bool reload_again_ = false;
   bool draining_ = false;
   bool ending_ = false;
-  std::size_t idle_workers_ = 0;  // of those that drain
+  std::size_t idle_parts_ = 0;  // of those that drain: the workers and the probes
   int status_ = 0;
   event::TaskGroup tasks_;
 };

@@ -80,6 +80,7 @@ class Address {
 struct HostName {
   std::string host;
   std::uint16_t port;
+  bool operator==(const HostName&) const = default;
 };
 
 using Endpoint = std::variant<Address, HostName>;

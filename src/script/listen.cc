@@ -42,7 +42,7 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
-constexpr std::array<std::string_view, 3> kLaterOptions{"like", "log", "max_query"};
+constexpr std::array<std::string_view, 2> kLaterOptions{"log", "max_query"};
 
 constexpr std::array<std::string_view, 1> kProxyOptions{"from"};
 constexpr std::string_view kUnixPeers = "unix";
@@ -191,6 +191,36 @@ void read_proxy_protocol(lua_State* L, const lua::Options& options,
   check_proxy_peers(declaration.options.proxy_peers, declaration.where);
 }
 
+net::Endpoint read_server(lua_State* L, const lua::Options& options) {
+  if (const auto* object = lua::Class<AddressObject>::test(L, lua_gettop(L))) {
+    return object->address;
+  }
+  if (lua_type(L, -1) != LUA_TSTRING) options.fail("like", "address or list of addresses expected");
+  auto server = net::parse_endpoint(lua::text_at(L, -1), kMysqlPort);
+  if (!server) options.fail("like", server.error().message);
+  return *std::move(server);
+}
+
+// The servers to look like: one, or a list.
+std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options& options) {
+  std::vector<net::Endpoint> servers;
+  lua_getfield(L, table, "like");
+  if (lua_istable(L, -1)) {
+    const int list = lua_gettop(L);
+    for (lua_rawgeti(L, list, 1); !lua_isnil(L, -1);
+         lua_rawgeti(L, list, static_cast<int>(servers.size() + 1))) {
+      servers.push_back(read_server(L, options));
+      lua_pop(L, 1);
+    }
+    if (servers.empty()) options.fail("like", "at least one address expected");
+    lua_pop(L, 1);
+  } else if (!lua_isnil(L, -1)) {
+    servers.push_back(read_server(L, options));
+  }
+  lua_pop(L, 1);
+  return servers;
+}
+
 void read_options(lua_State* L, int index, session::ListenerDeclaration& declaration) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
@@ -209,6 +239,7 @@ void read_options(lua_State* L, int index, session::ListenerDeclaration& declara
   read.handshake_timeout = options.duration("handshake_timeout").value_or(read.handshake_timeout);
   read.idle_timeout = options.duration("idle_timeout").value_or(read.idle_timeout);
   read.server_version = options.text("server_version").value_or("");
+  read.like = read_like(L, index, options);
   read.tls = read_listener_tls(L, index);
   read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
 }

@@ -53,7 +53,8 @@ struct ListenerOptions {
   std::uint64_t max_connections = 0;  // 0: no limit
   Millis handshake_timeout{10000};    // until the command phase; the script's waiting excluded
   Millis idle_timeout{0};             // 0: none
-  std::string server_version;         // announced; empty: the protocol's default
+  std::string server_version;         // announced; empty: that of `like`
+  std::vector<net::Endpoint> like;    // announce what these are; empty: the protocol's default
   ProxyPeers proxy_peers;
   ListenerTls tls;
   bool allow_cleartext = false;  // passwords may come readable over plain connections

@@ -16,6 +16,7 @@
 #include "net/stream.hh"
 #include "session/declaration.hh"
 #include "session/hooks.hh"
+#include "session/likeness.hh"
 #include "session/session_list.hh"
 #include "session/shared_text.hh"
 #include "stats/metrics.hh"
@@ -43,6 +44,7 @@ struct Listener {
   std::shared_ptr<std::atomic<std::uint64_t>> open;
   std::shared_ptr<const net::TlsServer> tls;  // null: none
   std::shared_ptr<RsaKeySource> rsa_key;
+  std::shared_ptr<const PublishedLikeness> like;  // null: the option is not set
 };
 
 enum class StopReason : std::uint8_t {

@@ -17,6 +17,7 @@ namespace perilune::proto::mysql {
 // session: clients that come and go cannot pile up more of them than sessions may be open.
 class HeldPlace {
  public:
+  HeldPlace() noexcept = default;  // none: no client is behind it
   explicit HeldPlace(std::shared_ptr<std::atomic<std::uint64_t>> open) noexcept
       : open_(std::move(open)) {
     open_->fetch_add(1, std::memory_order_relaxed);

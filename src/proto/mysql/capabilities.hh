@@ -18,6 +18,14 @@ inline constexpr std::uint64_t kAnnounced = [] {
          kDeprecateEof;
 }();
 
+// Flags that are announced whatever the server has: our login needs them. Without the first,
+// MariaDB's clients would look for capabilities that are not followed.
+inline constexpr std::uint64_t kOwn = [] {
+  using namespace wire::mysql::capability;
+  return kMysql | kProtocol41 | kSecureConnection | kPluginAuth | kPluginAuthLenencData |
+         kConnectWithDb;
+}();
+
 // Flags that change the form of packets: a server that lacks one which the client negotiated would
 // talk past it.
 inline constexpr std::uint64_t kFraming = [] {

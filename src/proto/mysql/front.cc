@@ -25,13 +25,13 @@ constexpr std::size_t kAnswerLimit = 64 * 1024;
 }  // namespace
 
 Front::Front(session::Session& session, net::Stream& stream)
-    : session_(session), channel_(stream, "Client"), scramble_(auth::make_mysql_scramble()) {
+    : session_(session),
+      channel_(stream, "Client"),
+      scramble_(auth::make_mysql_scramble()),
+      announced_(kAnnounced) {
   session_.set_ending(this);
   channel_.stream().set_sensitive(true);
-  if (session_.server_version.empty()) {
-    const std::string& chosen = session_.options().server_version;
-    session_.server_version = chosen.empty() ? std::string(kDefaultVersion) : chosen;
-  }
+  choose_announcement();
 }
 
 Front::~Front() {
@@ -40,12 +40,26 @@ Front::~Front() {
   auth::wipe(response_.auth_answer);
 }
 
+// Before the script is asked, which may say otherwise.
+void Front::choose_announcement() {
+  const auto& like = session_.listener().like;
+  const auto likeness = like ? like->get() : nullptr;
+  if (likeness) announced_ = kAnnounced & (likeness->capabilities | kOwn);
+  if (!session_.server_version.empty()) return;
+  const std::string& chosen = session_.options().server_version;
+  if (!chosen.empty()) {
+    session_.server_version = chosen;
+  } else {
+    session_.server_version = likeness ? likeness->server_version : std::string(kDefaultVersion);
+  }
+}
+
 void Front::greet() {
   wire::Greeting greeting;
   greeting.server_version = session_.server_version;
   greeting.connection_id = session_.id();
   greeting.auth_data.assign(scramble_.begin(), scramble_.end());
-  greeting.capabilities = kAnnounced | (offers_tls() ? wire::capability::kSsl : 0);
+  greeting.capabilities = announced_ | (offers_tls() ? wire::capability::kSsl : 0);
   greeting.character_set = kUtf8mb4;
   greeting.status = wire::status::kAutocommit;
   greeting.auth_plugin = kNativePassword;
@@ -87,7 +101,7 @@ void Front::decode(Bytes payload) {
                        std::string("malformed login packet: ") + decoded.error().what);
   }
   response_ = std::move(*decoded);
-  response_.capabilities &= kAnnounced;  // some clients set what was not offered
+  response_.capabilities &= announced_;  // some clients set what was not offered
   has_password_ = response_.auth_answer.size() > 1;
 }
 

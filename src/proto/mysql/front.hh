@@ -72,6 +72,7 @@ class Front final : private session::Ending {
   void send_error(const wire::mysql::Err& err);
 
  private:
+  void choose_announcement();
   bool offers_tls() const noexcept;
   event::Task<Buffer> receive_first();
   void decode(Bytes payload);
@@ -80,6 +81,7 @@ class Front final : private session::Ending {
   session::Session& session_;
   Channel channel_;
   auth::MysqlScramble scramble_;
+  std::uint64_t announced_;
   wire::mysql::HandshakeResponse response_;
   bool greeted_ = false;
   bool has_password_ = false;

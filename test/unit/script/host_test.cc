@@ -64,6 +64,29 @@ TEST_CASE("script host: what the main chunk declares", "[script]") {
         "workers 3\n");
 }
 
+TEST_CASE("script host: the servers that a listener is to look like", "[script]") {
+  Stage stage{R"(
+    local handler = {on_login = print}
+    mysql_listen('*:1', handler, {like = 'db1.example'})
+    mysql_listen('*:2', handler, {like = mysql_resolve('127.0.0.1:3307')})
+    mysql_listen('*:3', handler, {like = {'/run/s.sock', mysql_resolve('[::1]')}})
+    mysql_listen('*:4', handler)
+  )"};
+  const auto declaration = stage.load();
+  REQUIRE(declaration.listeners.size() == 4);
+  const auto like = [&](std::size_t i) { return declaration.listeners[i].options.like; };
+  CHECK(like(0) == std::vector<net::Endpoint>{net::HostName{"db1.example", 3306}});
+  CHECK(like(1) == std::vector<net::Endpoint>{*net::parse_address("127.0.0.1:3307", 1)});
+  CHECK(like(2) == std::vector<net::Endpoint>{*net::parse_address("/run/s.sock", 1),
+                                              *net::parse_address("[::1]:3306", 1)});
+  CHECK(like(3).empty());
+  for (const std::string wrong : {"7", "{}", "{7}", "{x = 'db1'}", "''", "true", "systemd"}) {
+    CAPTURE(wrong);
+    const std::string options = std::string(kHandler) + ", {like = " + wrong + "}";
+    CHECK(contains(error_of(listening("'*', " + options)), "bad 'like' value"));
+  }
+}
+
 TEST_CASE("script host: two workers' runs declare the same", "[script]") {
   const std::string script = listening("'*:1', " + std::string(kHandler));
   const auto first = Stage{script}.load();
