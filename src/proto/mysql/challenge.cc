@@ -54,7 +54,9 @@ event::Task<bool> Challenge::verify(std::optional<auth::Secret> secret) {
   co_return co_await judge(std::move(verifier));
 }
 
+// To read a password is not to find it right: what verify() said stays.
 event::Task<auth::Secret> Challenge::read_password() {
+  if (offered_) learnt_.password = std::exchange(offered_, std::nullopt);
   if (!learnt_.password) {
     auth::MysqlVerifier any = auth::AnyPassword{};
     const bool got = co_await judge(std::move(any));

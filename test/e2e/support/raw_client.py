@@ -1,6 +1,7 @@
 """A MySQL client that does exactly what a test tells it, malformed packets included."""
 
 import socket
+import ssl
 import struct
 
 from pymysql._auth import sha2_rsa_encrypt
@@ -99,7 +100,7 @@ class RawClient:
                 self.packets.write(wire.answer_for(plugin, password, nonce))
             elif payload == wire.SHA2_FULL:
                 self.full_exchange = True
-                safe = self.socket.family == socket.AF_UNIX
+                safe = self.socket.family == socket.AF_UNIX or isinstance(self.socket, ssl.SSLSocket)
                 self.packets.write(password.encode() + b"\0" if safe else wire.SHA2_ASK_KEY)
             elif payload.startswith(b"\x01-----BEGIN"):
                 self.packets.write(sha2_rsa_encrypt(password.encode(), nonce, payload[1:]))

@@ -285,8 +285,12 @@ def sha2_answer(password, nonce):
     return bytes(a ^ b for a, b in zip(stage1, mask))
 
 
+def clear_answer(password, _nonce):
+    return password.encode() + b"\0"
+
+
 def answer_for(plugin, password, nonce):
-    known = {"mysql_native_password": native_answer, "caching_sha2_password": sha2_answer}
+    known = {"mysql_native_password": native_answer, "caching_sha2_password": sha2_answer, "mysql_clear_password": clear_answer}
     if plugin not in known:
         raise ValueError(f"no such method here: {plugin}")
     return known[plugin](password, nonce)
