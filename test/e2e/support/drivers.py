@@ -9,6 +9,9 @@ print the first value of the first row and exit with 0, or print `ERROR <number>
 is 0 if the error is not a server's. `required` is TLS with whatever certificate, `verify` checks it, the server's name
 included. The plugin is what the client may use besides its usual ones. The clients that are programs of their own have
 the same contract by way of `log_in`.
+
+With `--batch` alone they log in by each line of their input, which has such words separated by tabs, and print one line
+for each: the value or the error. `Logins` does so where a driver can.
 """
 
 import re
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import Callable
 
 import drivers
+from throwaway import die_with_parent
 
 from . import programs
 
@@ -52,12 +56,13 @@ class Outcome:
 class Driver:
     """`command(login)` is to be run; `needs` are names that tools/servers or tools/drivers makes.
 
-    `methods` are the plugins it knows, by the names that go over the wire.
+    `methods` are the plugins it knows, by the names that go over the wire. `batch()` is to be run for many logins.
     """
 
     command: Callable
     methods: frozenset
     needs: tuple = ()
+    batch: Callable | None = None
 
 
 def contract_options(login):
@@ -78,12 +83,18 @@ def contract_options(login):
     return [word for name, value in options.items() for word in (f"--{name}", str(value))]
 
 
-def _pymysql(login):
-    return [sys.executable, str(PROGRAMS / "python" / "driver.py"), *contract_options(login)]
+def _python():
+    return [sys.executable, str(PROGRAMS / "python" / "driver.py")]
 
 
-def _built(name):
-    return lambda login: [*drivers.command(name), *contract_options(login)]
+def _by_contract(program, methods, needs=()):
+    return Driver(
+        lambda login: [*program(), *contract_options(login)], frozenset(methods), needs, lambda: [*program(), "--batch"]
+    )
+
+
+def _built(name, methods):
+    return _by_contract(lambda: drivers.command(name), methods, (name,))
 
 
 MARIADB_TLS = {"off": ["--skip-ssl"], "required": ["--ssl", "--skip-ssl-verify-server-cert"], "verify": ["--ssl-verify-server-cert"]}
@@ -108,10 +119,10 @@ NATIVE, SHA2, SHA256 = "mysql_native_password", "caching_sha2_password", "sha256
 ED25519, PARSEC, CLEAR = "client_ed25519", "parsec", "mysql_clear_password"
 
 DRIVERS = {
-    "pymysql": Driver(_pymysql, frozenset({NATIVE, SHA2, SHA256, ED25519})),
-    "mysql2": Driver(_built("driver-node"), frozenset({NATIVE, SHA2, SHA256, CLEAR}), ("driver-node",)),
-    "go-sql-driver": Driver(_built("driver-go"), frozenset({NATIVE, SHA2, SHA256, ED25519, CLEAR}), ("driver-go",)),
-    "connector-j": Driver(_built("driver-java"), frozenset({NATIVE, SHA2, ED25519, PARSEC, CLEAR}), ("driver-java",)),
+    "pymysql": _by_contract(_python, {NATIVE, SHA2, SHA256, ED25519}),
+    "mysql2": _built("driver-node", {NATIVE, SHA2, SHA256, CLEAR}),
+    "go-sql-driver": _built("driver-go", {NATIVE, SHA2, SHA256, ED25519, CLEAR}),
+    "connector-j": _built("driver-java", {NATIVE, SHA2, ED25519, PARSEC, CLEAR}),
     "mariadb-10.11": Driver(_program("mariadb", MARIADB_TLS), frozenset({NATIVE, SHA2, SHA256, ED25519, CLEAR})),
     "mariadb-11.8": Driver(
         _program("mariadb-11.8", MARIADB_TLS), frozenset({NATIVE, SHA2, SHA256, ED25519, PARSEC, CLEAR}), ("mariadb-11.8",)
@@ -124,8 +135,41 @@ def log_in(name, login, seconds=60):
     done = subprocess.run(DRIVERS[name].command(login), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds)
     if done.returncode == 0:
         return Outcome(value=done.stdout.rstrip("\n"))
-    output = done.stdout + done.stderr
+    outcome = _read_error(done.stdout + done.stderr)
+    if outcome is None:
+        raise AssertionError(f"{name} broke the contract: exit status {done.returncode}\n{done.stdout}{done.stderr}")
+    return outcome
+
+
+def _read_error(output):
     error = re.search(r"^ERROR (\d+)(?: \(\w+\))?:? (.*)", output, re.MULTILINE)
-    if error is None:
-        raise AssertionError(f"{name} broke the contract: exit status {done.returncode}\n{output}")
-    return Outcome(number=int(error[1]), message=error[2])
+    return Outcome(number=int(error[1]), message=error[2]) if error else None
+
+
+class Logins:
+    """Many logins by one driver, from one process if it can. Its own time-outs end each of them."""
+
+    def __init__(self, name):
+        self._name, self._process = name, None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self._process is not None:
+            self._process.stdin.close()
+            self._process.wait(60)
+            self._process.stdout.close()
+
+    def log_in(self, login):
+        driver = DRIVERS[self._name]
+        if driver.batch is None:
+            return log_in(self._name, login)
+        if self._process is None:
+            pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "preexec_fn": die_with_parent}
+            self._process = subprocess.Popen(driver.batch(), **pipe, text=True)
+        print("\t".join(contract_options(login)), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise AssertionError(f"{self._name} broke the contract: no answer to {login}")
+        return _read_error(line) or Outcome(value=line.rstrip("\n"))

@@ -1,3 +1,7 @@
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.sql.Connection;
 import java.sql.DriverManager;
 import java.sql.ResultSet;
@@ -53,11 +57,32 @@ public final class Driver {
     }
   }
 
-  public static void main(String[] arguments) {
+  private static String textOf(SQLException error) {
+    return "ERROR " + Math.max(0, error.getErrorCode()) + " " + error.getMessage();
+  }
+
+  private static void runBatch() throws IOException {
+    BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
+    for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+      String text;
+      try {
+        text = run(readOptions(line.split("\t", -1)));
+      } catch (SQLException error) {
+        text = textOf(error);
+      }
+      System.out.println(text.replace('\n', ' '));
+    }
+  }
+
+  public static void main(String[] arguments) throws IOException {
+    if (arguments.length == 1 && arguments[0].equals("--batch")) {
+      runBatch();
+      return;
+    }
     try {
       System.out.println(run(readOptions(arguments)));
     } catch (SQLException error) {
-      System.out.println("ERROR " + Math.max(0, error.getErrorCode()) + " " + error.getMessage());
+      System.out.println(textOf(error));
       System.exit(1);
     }
   }

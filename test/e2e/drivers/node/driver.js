@@ -2,14 +2,15 @@
 'use strict';
 
 const fs = require('fs');
+const readline = require('readline');
 const { parseArgs } = require('util');
 const mysql = require('mysql2/promise');
 
 const names = ['host', 'port', 'socket', 'user', 'password', 'database', 'tls', 'ca', 'plugin', 'query'];
 
-function readOptions() {
+function readOptions(args) {
   const options = Object.fromEntries(names.map((name) => [name, { type: 'string', default: '' }]));
-  return parseArgs({ options }).values;
+  return parseArgs({ args, options }).values;
 }
 
 function tlsOf({ tls, ca }) {
@@ -19,7 +20,7 @@ function tlsOf({ tls, ca }) {
     case 'required':
       return { rejectUnauthorized: false };
     case 'verify':
-      return { ca: fs.readFileSync(ca), verifyIdentity: true };
+      return { ca: ca ? fs.readFileSync(ca) : undefined, verifyIdentity: true };
     default:
       throw new Error(`no such TLS mode: ${tls}`);
   }
@@ -29,8 +30,8 @@ function addressOf({ host, port, socket }) {
   return socket ? { socketPath: socket } : { host, port: Number(port) };
 }
 
-async function run() {
-  const options = readOptions();
+async function run(words) {
+  const options = readOptions(words);
   const connection = await mysql.createConnection({
     ...addressOf(options),
     user: options.user,
@@ -43,13 +44,33 @@ async function run() {
   });
   try {
     const [rows] = await connection.query(options.query);
-    console.log(String(rows[0][0]));
+    return String(rows[0][0]);
   } finally {
     await connection.end();
   }
 }
 
-run().catch((error) => {
-  console.log(`ERROR ${error.errno ?? 0} ${error.sqlMessage ?? error.message}`);
-  process.exit(1);
-});
+const textOf = (error) => `ERROR ${Math.max(0, error.errno ?? 0)} ${error.sqlMessage ?? error.message}`;
+
+async function runBatch() {
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const text = await run(line.split('\t')).catch(textOf);
+    console.log(text.replaceAll('\n', ' '));
+  }
+}
+
+async function runOne(words) {
+  try {
+    console.log(await run(words));
+  } catch (error) {
+    console.log(textOf(error));
+    process.exit(1);
+  }
+}
+
+const words = process.argv.slice(2);
+if (words[0] === '--batch') {
+  runBatch();
+} else {
+  runOne(words);
+}

@@ -7,11 +7,11 @@ import sys
 import pymysql
 
 
-def read_options():
+def read_options(words):
     parser = argparse.ArgumentParser()
     for name in ("host", "port", "socket", "user", "password", "database", "tls", "ca", "plugin", "query"):
         parser.add_argument(f"--{name}", default="")
-    return parser.parse_args()
+    return parser.parse_args(words)
 
 
 def tls_of(options):
@@ -45,14 +45,23 @@ def run(options):
         return cursor.fetchone()[0]
 
 
-def main():
+def outcome(words):
+    """What to print, and whether it is a value."""
     try:
-        print(run(read_options()))
-    except (pymysql.Error, RuntimeError) as error:
+        return str(run(read_options(words))), True
+    except (pymysql.Error, OSError, RuntimeError) as error:
         number, message = error.args if len(error.args) == 2 else (0, error)
-        print("ERROR", number, message)
-        return 1
-    return 0
+        return f"ERROR {number} {message}", False
+
+
+def main():
+    if sys.argv[1:] == ["--batch"]:
+        for line in sys.stdin:
+            print(outcome(line.rstrip("\n").split("\t"))[0].replace("\n", " "), flush=True)
+        return 0
+    text, is_value = outcome(sys.argv[1:])
+    print(text)
+    return 0 if is_value else 1
 
 
 if __name__ == "__main__":
