@@ -296,7 +296,7 @@ TEST_CASE("mysql authentication switch: recorded, and encoded the same", "[wire]
   const auto request = decode_auth_switch_request(payload);
   REQUIRE(request);
   CHECK(request->auth_plugin == "mysql_native_password");
-  CHECK(request->auth_data.size() == kScrambleSize);
+  CHECK(request->auth_data.size() == kScrambleSize + 1);  // with its NUL
   CHECK_FALSE(request->is_old());
   Buffer again;
   append_auth_switch_request(again, *request);
