@@ -18,8 +18,8 @@
 local server = mysql_resolve('127.0.0.1:3306')
 
 -- A handler is a table of functions. on_login is asked for each login, and what it returns is done.
--- "login" holds what the client sent: "user", "database". The password is not in it: Perilune
--- passes the server's challenge to the client and the client's answer to the server, and keeps
+-- "login" holds what the client sent: "user", "database". The password is not in it unless you ask
+-- for it: Perilune passes the server's challenge to the client and the client's answer to the server, and keeps
 -- neither.
 
 local handler = {}
@@ -42,11 +42,12 @@ end
 mysql_listen('/run/perilune/mysql.sock', handler)
 
 -- The same for TCP, here for clients on this machine only. '*:3307' would be for everybody who can
--- reach it; this version has no TLS, so statements and results travel in clear.
+-- reach it. TLS is offered with a certificate made at start; "tls" names one that clients can check.
 
 --mysql_listen('127.0.0.1:3307', handler, {
 --  max_connections = 1000,
 --  idle_timeout = 8 * 3600,
+--  tls = { cert = 'server.pem', key = 'server.key' },
 --})
 
 -- A socket for one group of users. The unit needs SupplementaryGroups=www-data ("systemctl edit
