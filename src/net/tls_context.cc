@@ -108,13 +108,18 @@ std::shared_ptr<const TlsServer> TlsServer::load(const TlsServerOptions& options
   std::shared_ptr<TlsServer> server{new TlsServer};
   server->load_files(options);
   server->note_fingerprint();
-  if (previous != nullptr && options.client_ca.empty()) {
+  if (previous != nullptr && !previous->asks_for_certificates() &&
+      !server->asks_for_certificates()) {
     std::array<unsigned char, kTicketKeys> keys{};
     SSL_CTX_get_tlsext_ticket_keys(previous->context(), keys.data(), kTicketKeys);
     SSL_CTX_set_tlsext_ticket_keys(server->context(), keys.data(), kTicketKeys);
     OPENSSL_cleanse(keys.data(), keys.size());
   }
   return server;
+}
+
+bool TlsServer::asks_for_certificates() const noexcept {
+  return SSL_CTX_get_verify_mode(context_.get()) != SSL_VERIFY_NONE;
 }
 
 void TlsServer::load_files(const TlsServerOptions& options) {

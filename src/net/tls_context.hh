@@ -31,7 +31,7 @@ struct TlsServerOptions {
 class TlsServer {
  public:
   // Reads the files; throws ConfigError that names the file. With `previous` sessions that it began
-  // can be resumed, unless clients may show certificates: who was trusted then may not be now.
+  // can be resumed, unless they may rest on a certificate that was good then.
   static std::shared_ptr<const TlsServer> load(const TlsServerOptions& options,
                                                const TlsServer* previous);
   // A certificate that nobody vouches for, with a key of its own.
@@ -51,6 +51,7 @@ class TlsServer {
 
   TlsServer();
   void load_files(const TlsServerOptions& options);
+  bool asks_for_certificates() const noexcept;
   void note_fingerprint();
 
   std::unique_ptr<ssl_ctx_st, Free> context_;

@@ -209,24 +209,30 @@ TEST_CASE("tls: sessions are resumed, also by a listener that was loaded again",
   }
 }
 
-TEST_CASE("tls: a session with a client's certificate ends with the listener that checked it",
-          "[net][tls]") {
+TEST_CASE("tls: no session outlives the authorities that vouched for its client", "[net][tls]") {
   const test::Certificates certificates;
-  const TlsServerOptions options{certificates.cert(), certificates.key(), certificates.ca(), {}};
-  TlsClientOptions client;
-  client.cert = certificates.client_cert();
-  client.key = certificates.client_key();
-  const auto connector = std::make_shared<TlsClient>(client);
-  auto listener = TlsServer::load(options, nullptr);
-  for (const bool resumed : {false, true, false}) {
-    Pair pair;
-    pair.start(listener, connector);
-    test::run_task(pair.loop, both(pair));
-    REQUIRE(pair.server.tls()->has_client_certificate());
-    CHECK(pair.server.tls()->is_resumed() == resumed);
-    pair.server.write(as_bytes("x"));
-    CHECK(test::run_task(pair.loop, read(pair.client, 1)) == "x");
-    if (resumed) listener = TlsServer::load(options, listener.get());
+  const test::Certificates others;
+  TlsClientOptions shown;
+  shown.cert = certificates.client_cert();
+  shown.key = certificates.client_key();
+  TlsServerOptions options{certificates.cert(), certificates.key(), certificates.ca(), {}};
+  const auto before = TlsServer::load(options, nullptr);
+  for (const std::string& client_ca : {others.ca(), std::string(), certificates.ca()}) {
+    const auto connector = std::make_shared<TlsClient>(shown);
+    Pair first;
+    first.start(before, connector);
+    test::run_task(first.loop, both(first));
+    REQUIRE(first.server.tls()->has_client_certificate());
+    first.server.write(as_bytes("x"));
+    CHECK(test::run_task(first.loop, read(first.client, 1)) == "x");
+    options.client_ca = client_ca;
+    Pair second;
+    second.start(TlsServer::load(options, before.get()), connector);
+    test::run_task(second.loop, both(second));
+    CAPTURE(client_ca);
+    CHECK(second.server.tls()->is_open() == (client_ca != others.ca()));
+    CHECK_FALSE(second.server.tls()->is_resumed());
+    CHECK(second.server.tls()->has_client_certificate() == (client_ca == certificates.ca()));
   }
 }
 
