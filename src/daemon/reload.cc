@@ -200,7 +200,6 @@ const session::Listener* Supervisor::listener_before(
 std::shared_ptr<const net::TlsServer> Supervisor::make_tls(
     const session::ListenerDeclaration& declared, const session::Listener* before) {
   using Certificate = session::ListenerTls::Certificate;
-  const auto* const address = std::get_if<net::Address>(&declared.where);
   switch (declared.options.tls.certificate) {
     case Certificate::None:
       return nullptr;
@@ -210,7 +209,6 @@ std::shared_ptr<const net::TlsServer> Supervisor::make_tls(
     case Certificate::Automatic:
       break;
   }
-  if (address != nullptr && address->is_unix()) return nullptr;
   if (!self_signed_) self_signed_ = net::TlsServer::make_self_signed();
   return self_signed_;
 }

@@ -35,7 +35,7 @@ struct ProxyPeers {
 // The `tls` option of a listener.
 struct ListenerTls {
   enum class Certificate : std::uint8_t {
-    Automatic,  // one that is made at start, for clients that come over TCP
+    Automatic,  // one that is made at start
     Files,
     None,  // no TLS
   };

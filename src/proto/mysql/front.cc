@@ -69,13 +69,8 @@ void Front::greet() {
   greeted_ = true;
 }
 
-// A listener's own certificate is good for nothing over a unix socket unless somebody made it.
-bool Front::offers_tls() const noexcept {
-  if (!session_.listener().tls) return false;
-  const bool made_by_us =
-      session_.options().tls.certificate == session::ListenerTls::Certificate::Automatic;
-  return !session_.is_local() || !made_by_us;
-}
+// Over unix sockets too: MariaDB's clients since 11.4 insist on it there.
+bool Front::offers_tls() const noexcept { return session_.listener().tls != nullptr; }
 
 auth::Transport Front::transport() const noexcept {
   if (channel_.stream().tls() != nullptr) return auth::Transport::Tls;
