@@ -47,7 +47,6 @@ mysql_listen('/run/perilune/mysql.sock', handler)
 --mysql_listen('127.0.0.1:3307', handler, {
 --  max_connections = 1000,
 --  idle_timeout = 8 * 3600,
---  tls = { cert = 'server.pem', key = 'server.key' },
 --})
 
 -- A socket for one group of users. The unit needs SupplementaryGroups=www-data ("systemctl edit
