@@ -146,7 +146,8 @@ bool Challenge::take(const auth::MysqlChallenge::Step& step) {
 
 event::Task<> Challenge::make_method(const auth::MysqlVerifier& verifier) {
   const std::string_view plugin = choose(verifier);
-  if (wants_rsa_key(plugin) && client_.transport() == auth::Transport::Plain) {
+  // Over a unix socket too: sha256_password needs it there, and some connectors ask for it anyway.
+  if (wants_rsa_key(plugin) && client_.transport() != auth::Transport::Tls) {
     rsa_key_ = co_await session::RsaKeySource::key(session_.listener().rsa_key, session_.loop());
   }
   method_ = method_for(plugin, verifier);

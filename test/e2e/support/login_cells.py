@@ -13,15 +13,15 @@ from .drivers import CLEAR, DRIVERS, ED25519, NATIVE, PARSEC, SHA2, SHA256
 from .login_table import ACCOUNTS
 
 # What a client may be told to begin with; the first is what it does by itself at Perilune's greeting. The others have
-# no such option, but for the clear password, which has to be allowed.
+# no such option.
 CLIENT_PLUGINS = {
     "pymysql": (NATIVE,),
-    "mysql2": (NATIVE, CLEAR),
-    "go-sql-driver": (NATIVE, CLEAR),
-    "connector-j": (NATIVE, CLEAR),
+    "mysql2": (NATIVE,),
+    "go-sql-driver": (NATIVE,),
+    "connector-j": (NATIVE,),
     "mariadb-10.11": (NATIVE, SHA2, SHA256, ED25519, CLEAR),
     "mariadb-11.8": (NATIVE, SHA2, SHA256, ED25519, PARSEC, CLEAR),
-    "mysql-9": (SHA2, NATIVE, SHA256, CLEAR),
+    "mysql-9": (NATIVE, SHA2, SHA256, CLEAR),
 }
 
 
@@ -39,7 +39,8 @@ CLIENT_TRANSPORTS = {
     "tcp": Transport("plain"),
     "tls": Transport("tls", "required"),
     "tls_ca": Transport("tls", "verify", has_ca=True),
-    # The listener's own certificate, which nobody signed.
+    # The listener's own certificate, which nobody signed. At an address that MariaDB's client does not take for local:
+    # there it would not look at it.
     "tls_no_ca": Transport("self_signed", "verify"),
 }
 
@@ -96,6 +97,12 @@ class Cell(NamedTuple):
     def asks_for_plugin(self):
         return self.plugin != CLIENT_PLUGINS[self.driver][0]
 
+    @property
+    def listener(self):
+        """Its name, and whether it has to announce that it is a MariaDB: Connector/J sets variables by the version, and
+        one of those that a MySQL 5.7 has is unknown to MariaDB before 11.1."""
+        return CLIENT_TRANSPORTS[self.transport].listener, (self.driver, self.server) == ("connector-j", "mariadb")
+
 
 class Back(NamedTuple):
     server: str
@@ -119,7 +126,7 @@ FRONTS = list(itertools.product(DRIVERS, CLIENT_TRANSPORTS, WAYS))
 
 
 def few_of(driver, transport, way):
-    """The cells that run by default, a sixth of them.
+    """The cells that run by default.
 
     Where the server's challenge is relayed, both sides take part: each driver, by the plugin it likes, meets every
     account over every transport. Otherwise the proxy talks with each side for itself, and it is enough that every
@@ -168,12 +175,27 @@ def forget_sql(cell, suffix):
     return f"ALTER USER {account_name(cell, suffix)}@'%' {ACCOUNTS[cell.account].identified}"
 
 
-def script(targets, secrets, suffix):
-    """The configuration: `targets` are the servers' addresses by name and transport, `secrets` those of `verifiers`."""
-    tables = [f"local targets = {_lua(targets)}", f"local secrets = {_lua(secrets)}"]
+# By what `Transport.listener` says.
+LISTENERS = {
+    "unix": "",
+    "plain": "tls = false",
+    "tls": "tls = {cert = CERT, key = KEY, required = true}",
+    "self_signed": "",
+}
+
+
+def script(targets, secrets, addresses, version, suffix):
+    """The configuration. `targets` are the servers' addresses by name and transport, `secrets` those of `verifiers`,
+    `addresses` the listeners' by `Cell.listener`, `version` what is announced where it matters."""
     ways = {name: {"secret": way.secret, "has_own": way.has_own, "reads": way.number == 4} for name, way in WAYS.items()}
-    tables.append(f"local ways = {_lua({**ways, 'known_wrong': ways['known']})}")
-    return "\n".join((*tables, f"local suffix, password = '_{suffix}', '{PASSWORD}'", _HANDLER))
+    tables = {"targets": targets, "secrets": secrets, "ways": {**ways, "known_wrong": ways["known"]}}
+    tables |= {"suffix": f"_{suffix}", "password": PASSWORD}
+    lines = [f"local {name} = {_lua(value)}" for name, value in tables.items()]
+    lines.append(_HANDLER)
+    for (name, is_mariadb), address in addresses.items():
+        options = [LISTENERS[name], f"server_version = '{version}'" if is_mariadb else ""]
+        lines.append("mysql_listen('%s', handler, {%s})" % (address, ", ".join(filter(None, options))))
+    return "\n".join(lines)
 
 
 def _lua(value):
@@ -200,8 +222,4 @@ local function on_login(client, login)
 end
 
 local handler = { on_login = on_login }
-mysql_listen(SOCK, handler)
-mysql_listen(TCP, handler, {tls = false})
-mysql_listen(TCP2, handler, {tls = {cert = CERT, key = KEY, required = true}})
-mysql_listen(TCP3, handler)
 """

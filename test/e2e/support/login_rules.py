@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from .drivers import CLEAR, DRIVERS, ED25519, NATIVE, PARSEC, SHA2, SHA256
-from .login_cells import CLIENT_PLUGINS, WAYS
+from .login_cells import WAYS
 from .login_table import ACCOUNTS
 
 OK = "works"
@@ -35,8 +35,7 @@ BRING_PASSWORD = (SHA2, SHA256, CLEAR)
 
 def announced(cell):
     """The plugin that the client names in its first packet."""
-    has_choice = cell.driver in ("mariadb-10.11", "mariadb-11.8", "mysql-9")
-    return cell.plugin if has_choice else CLIENT_PLUGINS[cell.driver][0]
+    return cell.plugin
 
 
 def asked(cell):
@@ -72,10 +71,27 @@ def knows(cell):
     return asked(cell) in DRIVERS[cell.driver].methods
 
 
+# Only Connector/J takes the proof. MariaDB's client of 11.8 has it too, but did not take Perilune's; the others refuse
+# such a certificate during the handshake.
+NO_PROOF = ("pymysql", "mysql2", "go-sql-driver", "mariadb-10.11", "mariadb-11.8", "mysql-9")
+
+
+def is_proven(cell):
+    """Whether Perilune can show that it knows the password's hash, which is by these methods only."""
+    way = WAYS[cell.way]
+    known = cell.plugin if way.number == 2 else asked(cell)
+    return way.number != 1 and known in (NATIVE, ED25519, PARSEC)
+
+
+def is_untrusted(cell):
+    return cell.transport == "tls_no_ca" and (cell.driver in NO_PROOF or not is_proven(cell))
+
+
 RULES = [
+    Rule("untrusted", is_untrusted),
     Rule("unknown_plugin", lambda cell: not knows(cell)),
     Rule("missing_secret", lambda cell: not has_secret_for_server(cell)),
-    Rule(OK, lambda cell: has_secret_for_server(cell) and knows(cell)),
+    Rule(OK, lambda cell: knows(cell) and has_secret_for_server(cell) and not is_untrusted(cell)),
 ]
 
 
@@ -83,12 +99,66 @@ def expected(cell):
     return next(rule for rule in RULES if rule.applies(cell)).outcome
 
 
+@dataclass(frozen=True)
+class Failure:
+    """`why` is for the manual. `seen` has the error's number and a pattern for its text, by driver or for all."""
+
+    why: str
+    seen: dict
+
+
+_LIBMARIADB_PLUGIN = (1045, "^Plugin (client_ed25519|parsec) could not be loaded: ")
+
 OUTCOMES = {
-    "missing_secret": {None: (1043, "^The proxy cannot log in to the server$")},
-    "unknown_plugin": {None: (None, ".")},
+    "untrusted": Failure(
+        "The client trusts no certificate that nobody signed. Connector/J does if Perilune proves that it knows the "
+        "password; in pass-through it does not, and only ``mysql_native_password``, "
+        "``client_ed25519`` and ``parsec`` have such a proof.",
+        {
+            "pymysql": (2003, "certificate verify failed: self-signed certificate"),
+            "mysql2": (0, "^self-signed certificate$"),
+            "go-sql-driver": (0, "^tls: failed to verify certificate: "),
+            "connector-j": (0, "Self signed certificates"),
+            "mariadb-10.11": (2026, "^TLS/SSL error: self-signed certificate$"),
+            "mariadb-11.8": (2026, "^TLS/SSL error: Certificate verification failure: "),
+            "mysql-9": (2026, "^SSL connection error: CA certificate is required"),
+            # This plugin of MariaDB's client library takes every error for its own.
+            ("mariadb-10.11", ED25519): (2012, "^Error in server handshake$"),
+        },
+    ),
+    "unknown_plugin": Failure(
+        "The client does not have the method by which it is asked: in pass-through the account's, else the one that "
+        "can judge by this secret. Its error is its own.",
+        {
+            "pymysql": (2059, "^Authentication plugin 'b'parsec'' not configured"),
+            "mysql2": (0, "^Server requests authentication using unknown plugin (client_ed25519|parsec)\\."),
+            "go-sql-driver": (0, "^this authentication plugin is not supported$"),
+            "connector-j": (1251, "^Client does not support authentication protocol .* 'sha256_password'$"),
+            "mariadb-10.11": _LIBMARIADB_PLUGIN,
+            "mariadb-11.8": _LIBMARIADB_PLUGIN,
+            "mysql-9": (2059, "^Authentication plugin '(client_ed25519|parsec)' cannot be loaded: "),
+        },
+    ),
+    "missing_secret": Failure(
+        "1043, \"The proxy cannot log in to the server\": the client has shown that it knows the password, but has not "
+        "given it away. ``mysql_native_password`` gives SHA1(password), which is enough for an account of that method; "
+        "``client_ed25519`` and ``parsec`` give nothing. The script needs credentials of its own.",
+        {None: (1043, "The proxy cannot log in to the server$")},
+    ),
 }
 
+ACCESS_DENIED = (1045, "Access denied for user '")
+# Knows no error before the challenge, and there is none where nobody asks the client.
+_SWALLOWED = (2012, "^Error in server handshake$")
 
-def error_of(cell, outcome):
-    of = OUTCOMES[outcome]
-    return of.get(cell.driver, of.get(None))
+
+def error_of(cell):
+    """What the client says where the login does not work."""
+    seen = OUTCOMES[expected(cell)].seen
+    return seen.get((cell.driver, cell.plugin)) or seen.get(cell.driver) or seen[None]
+
+
+def error_of_wrong_password(cell):
+    """What the client says with a wrong password where the right one works."""
+    is_swallowed = cell.way == "known" and cell.plugin in (ED25519, PARSEC)
+    return _SWALLOWED if is_swallowed else ACCESS_DENIED
