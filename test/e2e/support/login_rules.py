@@ -71,20 +71,25 @@ def knows(cell):
     return asked(cell) in DRIVERS[cell.driver].methods
 
 
-# Only Connector/J takes the proof. MariaDB's client of 11.8 has it too, but did not take Perilune's; the others refuse
-# such a certificate during the handshake.
-NO_PROOF = ("pymysql", "mysql2", "go-sql-driver", "mariadb-10.11", "mariadb-11.8", "mysql-9")
+# Drivers that refuse such a certificate during the handshake, without a word to the server.
+NO_PROOF = ("pymysql", "mysql2", "go-sql-driver", "mariadb-10.11", "mysql-9")
 
 
 def is_proven(cell):
-    """Whether Perilune can show that it knows the password's hash, which is by these methods only."""
+    """Whether Perilune can show that it knows the password's hash, which is by these methods only. A client of MariaDB
+    that was told to begin with one of the newer two takes the proof of mysql_native_password alone."""
     way = WAYS[cell.way]
+    if cell.plugin in (ED25519, PARSEC):
+        return way.number == 3 and asked(cell) == NATIVE
     known = cell.plugin if way.number == 2 else asked(cell)
     return way.number != 1 and known in (NATIVE, ED25519, PARSEC)
 
 
 def is_untrusted(cell):
-    return cell.transport == "tls_no_ca" and (cell.driver in NO_PROOF or not is_proven(cell))
+    """Those that take a proof see the server's refusal before they miss it."""
+    if cell.transport != "tls_no_ca":
+        return False
+    return cell.driver in NO_PROOF or (has_secret_for_server(cell) and not is_proven(cell))
 
 
 RULES = [
@@ -111,8 +116,8 @@ _LIBMARIADB_PLUGIN = (1045, "^Plugin (client_ed25519|parsec) could not be loaded
 
 OUTCOMES = {
     "untrusted": Failure(
-        "The client trusts no certificate that nobody signed. Connector/J does if Perilune proves that it knows the "
-        "password; in pass-through it does not, and only ``mysql_native_password``, "
+        "The client trusts no certificate that nobody signed. Connector/J and MariaDB's from 11.4 on do if Perilune "
+        "proves that it knows the password; in pass-through it does not, and only ``mysql_native_password``, "
         "``client_ed25519`` and ``parsec`` have such a proof.",
         {
             "pymysql": (2003, "certificate verify failed: self-signed certificate"),
@@ -120,7 +125,7 @@ OUTCOMES = {
             "go-sql-driver": (0, "^tls: failed to verify certificate: "),
             "connector-j": (0, "Self signed certificates"),
             "mariadb-10.11": (2026, "^TLS/SSL error: self-signed certificate$"),
-            "mariadb-11.8": (2026, "^TLS/SSL error: Certificate verification failure: "),
+            "mariadb-11.8": (2026, "^TLS/SSL error: (self-signed certificate$|Certificate verification failure: )"),
             "mysql-9": (2026, "^SSL connection error: CA certificate is required"),
             # This plugin of MariaDB's client library takes every error for its own.
             ("mariadb-10.11", ED25519): (2012, "^Error in server handshake$"),
