@@ -50,10 +50,6 @@ class Front final : private session::Ending {
   void relay(Bytes payload) { channel_.send(payload); }
   event::Task<Buffer> receive_answer();
 
-  // MySQL's own client library says so by a flag that MariaDB's clears.
-  bool is_mysql_library() const noexcept {
-    return (response_.capabilities & wire::mysql::capability::kMysql) != 0;
-  }
   // Whether any answer so far was that of a client that has a password.
   bool has_password() const noexcept { return has_password_; }
 
