@@ -10,7 +10,6 @@
 
 #include "event/first_of.hh"
 #include "event/timer.hh"
-#include "proto/mysql/break_off.hh"
 #include "proto/mysql/errors.hh"
 #include "session/proxy_header.hh"
 #include "wire/mysql/reply.hh"
@@ -66,7 +65,8 @@ Back::~Back() {
         break_off(loop, std::move(*connecting_), std::move(proxy_header_), std::move(place)));
   } else if (stream_ && !over_) {
     HeldPlace place{session_.listener().open};
-    background.spawn(break_off(loop, std::move(stream_), next_sequence(), std::move(place)));
+    if (point_.sequence != 0) point_.sequence = channel_->sequence();
+    background.spawn(break_off(loop, std::move(stream_), std::move(point_), std::move(place)));
   }
 }
 
@@ -163,7 +163,7 @@ event::Task<> Back::receive_greeting() {
                                    greeting.error().what));
   }
   greeting_ = std::move(*greeting);
-  greeted_ = true;
+  point_.sequence = channel_->sequence();
 }
 
 event::Task<> Back::secure(const wire::HandshakeResponse& response,
@@ -220,16 +220,24 @@ void Back::log_in(const wire::HandshakeResponse& response) {
   }
   channel_->send(payload);
   auth::wipe(payload);
-  over_ = true;
+  point_.has_begun = true;
 }
-
-std::uint8_t Back::next_sequence() const noexcept { return greeted_ ? channel_->sequence() : 0; }
 
 std::unique_ptr<net::Stream> Back::take() noexcept {
   stream_->set_sensitive(false);
   return std::move(stream_);
 }
 
-event::Task<Buffer> Back::receive() { return channel_->receive(kReplyLimit); }
+void Back::send(Bytes payload) {
+  point_.asked.clear();
+  channel_->send(payload);
+}
+
+event::Task<Buffer> Back::receive() {
+  Buffer payload = co_await channel_->receive(kReplyLimit);
+  over_ = is_verdict(payload);
+  point_.asked = payload;
+  co_return payload;
+}
 
 }  // namespace perilune::proto::mysql

@@ -10,6 +10,7 @@
 #include "event/task.hh"
 #include "net/connect.hh"
 #include "net/stream.hh"
+#include "proto/mysql/break_off.hh"
 #include "proto/mysql/channel.hh"
 #include "session/decision.hh"
 #include "session/session.hh"
@@ -17,7 +18,7 @@
 
 namespace perilune::proto::mysql {
 
-// The login at a server: here we play the client. However it ends, the server's greeting is
+// The login at a server: here we play the client. However it ends, what the server asks is
 // answered: servers count handshakes that were broken off and block the host for them.
 class Back {
  public:
@@ -48,7 +49,7 @@ class Back {
 
   // Answers the greeting.
   void log_in(const wire::mysql::HandshakeResponse& response);
-  void send(Bytes payload) { channel_->send(payload); }
+  void send(Bytes payload);
   event::Task<Buffer> receive();
 
   // After the login: the connection, without us.
@@ -67,11 +68,8 @@ class Back {
   std::unique_ptr<net::Stream> stream_;
   std::optional<Channel> channel_;
   wire::mysql::Greeting greeting_;
-  // Of the login that is due; 0: the greeting has not been read.
-  std::uint8_t next_sequence() const noexcept;
-
-  bool greeted_ = false;
-  bool over_ = false;  // the greeting was answered, or the server ended it
+  LoginPoint point_;
+  bool over_ = false;  // by the server's verdict, or for want of a server that counts
 };
 
 }  // namespace perilune::proto::mysql

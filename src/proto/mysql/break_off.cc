@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "auth/mysql_caching_sha2.hh"
 #include "event/first_of.hh"
 #include "proto/mysql/channel.hh"
 #include "proto/mysql/methods.hh"
@@ -17,6 +18,7 @@ namespace {
 
 constexpr Millis kLimit{10000};
 constexpr std::size_t kPacketLimit = 64 * 1024;
+constexpr std::size_t kSignatureSize = 64;  // of client_ed25519
 
 wire::HandshakeResponse nobody() {
   using namespace wire::capability;
@@ -36,24 +38,41 @@ event::Task<> finish_tls(net::Stream& stream) {
   }
 }
 
-event::Task<> be_refused(net::Stream& stream, std::uint8_t sequence) {
-  Channel channel{stream, "Server"};
-  channel.set_sequence(sequence);
-  Buffer payload;
-  if (sequence == 0) {
-    payload = co_await channel.receive(kPacketLimit);
-    if (wire::is_err(payload)) co_return;
-  }
+event::Task<> log_in_as_nobody(Channel& channel) {
+  net::Stream& stream = channel.stream();
   co_await finish_tls(stream);
   wire::HandshakeResponse response = nobody();
   if (stream.tls() != nullptr) response.capabilities |= wire::capability::kSsl;
   Buffer answer;
   wire::append_handshake_response(answer, response);
   channel.send(answer);
-  payload = co_await channel.receive(kPacketLimit);
-  while (!payload.empty() && !wire::is_err(payload) &&
-         payload.front() != std::byte{wire::kOkHeader}) {
-    channel.send({});
+}
+
+// No password, which all methods take for an answer except one that wants a signature.
+Buffer no_password(Bytes asked) {
+  if (asked.front() != std::byte{wire::kEofHeader}) return {};
+  const auto request = wire::decode_auth_switch_request(asked);
+  return Buffer(request && request->auth_plugin == kEd25519 ? kSignatureSize : 0);
+}
+
+bool wants_answer(Bytes payload) noexcept {
+  return payload.size() != 2 || payload[0] != std::byte{wire::kAuthMoreDataHeader} ||
+         payload[1] != auth::kFastAuthSuccess;
+}
+
+event::Task<> be_refused(net::Stream& stream, LoginPoint point) {
+  Channel channel{stream, "Server"};
+  channel.set_sequence(point.sequence);
+  Buffer payload = std::move(point.asked);
+  if (point.sequence == 0) {
+    payload = co_await channel.receive(kPacketLimit);
+    if (wire::is_err(payload)) co_return;
+    payload.clear();
+  }
+  if (!point.has_begun) co_await log_in_as_nobody(channel);
+  if (payload.empty()) payload = co_await channel.receive(kPacketLimit);
+  while (!payload.empty() && !is_verdict(payload)) {
+    if (wants_answer(payload)) channel.send(no_password(payload));
     payload = co_await channel.receive(kPacketLimit);
   }
 }
@@ -63,7 +82,7 @@ event::Task<> connect_and_be_refused(net::Connecting& connecting, const Buffer& 
   if (status != 0) co_return;
   const auto stream = connecting.take();
   stream->write(first);
-  co_await be_refused(*stream, 0);
+  co_await be_refused(*stream, {});
 }
 
 event::Task<> within_limit(event::Loop& loop, event::Task<> task) {
@@ -76,14 +95,19 @@ event::Task<> within_limit(event::Loop& loop, event::Task<> task) {
 
 }  // namespace
 
+bool is_verdict(Bytes payload) noexcept {
+  return wire::is_err(payload) ||
+         (!payload.empty() && payload.front() == std::byte{wire::kOkHeader});
+}
+
 event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer first, HeldPlace) {
   auto ending = connect_and_be_refused(connecting, first);
   co_await within_limit(loop, std::move(ending));
 }
 
-event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream,
-                        std::uint8_t sequence, HeldPlace) {
-  auto ending = be_refused(*stream, sequence);
+event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, LoginPoint point,
+                        HeldPlace) {
+  auto ending = be_refused(*stream, std::move(point));
   co_await within_limit(loop, std::move(ending));
 }
 

@@ -32,14 +32,23 @@ class HeldPlace {
   std::shared_ptr<std::atomic<std::uint64_t>> open_;
 };
 
-// Ends a login at a server that nobody wants any more, in good order: waits for the greeting and
-// answers it with a login that will be refused, so that the server does not count an interrupted
-// handshake against this host. Bounded in time; never throws.
+// The server's packet that ends a login: OK or an error.
+bool is_verdict(Bytes payload) noexcept;
+
+// Where a login at a server was left.
+struct LoginPoint {
+  std::uint8_t sequence = 0;  // of the next packet; 0: the greeting was not read yet
+  bool has_begun = false;     // the greeting was answered
+  Buffer asked;               // the server's last packet, unless it was answered
+};
+
+// Ends a login at a server that nobody wants any more, in good order: answers the greeting by a
+// login that will be refused, and all that the server asks then, until it says no or yes: a
+// handshake that breaks off is counted against this host. Bounded in time; never throws.
 // `first`: the bytes that the connection begins with.
 event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer first,
                         HeldPlace place);
-// `sequence` of the login that is due; 0: the greeting was not read yet.
-event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream,
-                        std::uint8_t sequence, HeldPlace place);
+event::Task<> break_off(event::Loop& loop, std::unique_ptr<net::Stream> stream, LoginPoint point,
+                        HeldPlace place);
 
 }  // namespace perilune::proto::mysql

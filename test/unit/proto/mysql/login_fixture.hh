@@ -11,6 +11,7 @@
 #include "net/listener.hh"
 #include "proto/mysql/channel.hh"
 #include "proto/mysql/driver.hh"
+#include "session/rsa_key_source.hh"
 #include "session/run.hh"
 #include "support/catch.hh"
 #include "support/fake_hooks.hh"
@@ -18,6 +19,7 @@
 #include "support/scripted_peer.hh"
 #include "support/socket_pair.hh"
 #include "util/error.hh"
+#include "util/scope_exit.hh"
 #include "wire/mysql/handshake.hh"
 #include "wire/mysql/reply.hh"
 
@@ -59,8 +61,8 @@ inline Buffer ok() {
   return payload;
 }
 
-// A server that counts handshakes whose greeting nobody answered. Refuses, unless it has another
-// method.
+// A server that counts handshakes that break off where it waits for an answer, be it to its
+// greeting, in TLS or to what its method asks. Refuses, unless it has another method.
 class ScriptedServer {
  public:
   // Says the rest of the login; behind it the server waits for the end.
@@ -83,14 +85,19 @@ class ScriptedServer {
   int unanswered = 0;
   int answered = 0;
   int unannounced = 0;
+  int open = 0;
   std::string user;
   std::string header;  // that each connection must begin with
   bool is_silent = false;
+  std::shared_ptr<const net::TlsServer> tls;
   Method method;
 
  private:
   event::Task<> serve(std::unique_ptr<net::Stream> stream) {
     ++connections;
+    ++open;
+    const ScopeExit closed([this] { --open; });
+    if (address().is_tcp()) stream->set_no_delay();
     Channel channel{*stream, "proxy"};
     if (is_silent) {
       co_await stream->fill();
@@ -102,7 +109,7 @@ class ScriptedServer {
     co_await receive_header(*stream);
     Buffer answer;
     try {
-      answer = co_await channel.receive(kLimit);
+      answer = co_await receive_login(channel);
     } catch (const std::exception&) {
       ++unanswered;
     }
@@ -112,6 +119,13 @@ class ScriptedServer {
     if (!method) channel.send(refusal());
     if (method) co_await run_method(channel);
     co_await stream->fill();
+  }
+
+  event::Task<Buffer> receive_login(Channel& channel) {
+    Buffer payload = co_await channel.receive(kLimit);
+    if (!tls || !wire::is_ssl_request(payload)) co_return payload;
+    channel.stream().start_tls(std::make_unique<net::Tls>(tls));
+    co_return co_await channel.receive(kLimit);
   }
 
   event::Task<> receive_header(net::Stream& stream) {
@@ -126,11 +140,11 @@ class ScriptedServer {
     if (!header.empty()) stream.consume(header.size());
   }
 
-  // A proxy that hangs up in between is what some tests want.
   event::Task<> run_method(Channel& channel) {
     try {
       co_await method(channel);
     } catch (const PeerError&) {
+      ++unanswered;
     }
   }
 
@@ -141,24 +155,50 @@ class ScriptedServer {
   net::Acceptor acceptor_;
 };
 
+// A key takes its time to make.
+inline std::shared_ptr<session::RsaKeySource> shared_rsa_key() {
+  static const auto source = std::make_shared<session::RsaKeySource>();
+  return source;
+}
+
+// How the client comes in; over a unix socket if nothing else is said.
+struct Entrance {
+  test::SocketPair sockets = test::make_socket_pair();
+  net::Address peer = net::Address::unix_name({});
+  std::shared_ptr<const net::TlsServer> tls;
+  Millis handshake_timeout{10000};
+};
+
+inline Entrance tcp_entrance() {
+  Entrance entrance;
+  entrance.sockets = test::make_tcp_pair();
+  entrance.peer = any_port();
+  return entrance;
+}
+
 // A proxy of one session and its client.
 struct Proxy {
   Proxy(event::Loop& loop, test::FakeHooks::OnLogin on_login)
       : Proxy(loop, std::make_unique<test::FakeHooks>(std::move(on_login))) {}
-  Proxy(event::Loop& loop, std::unique_ptr<session::Hooks> hooks)
+  Proxy(event::Loop& loop, std::unique_ptr<session::Hooks> hooks, Entrance entrance = {})
       : background(loop),
         services{loop, background, logger, registry.worker(0)},
         tasks(loop),
-        pair(test::make_socket_pair()),
+        pair(std::move(entrance.sockets)),
         client(loop, std::move(pair.theirs)),
         channel(client.stream(), "proxy") {
+    if (entrance.peer.is_tcp()) client.stream().set_no_delay();
     auto made = std::make_shared<session::Listener>();
     made->open = std::make_shared<std::atomic<std::uint64_t>>(0);
+    made->rsa_key = shared_rsa_key();
+    made->tls = std::move(entrance.tls);
+    made->declaration.options.handshake_timeout = entrance.handshake_timeout;
     listener = made;
     const int fd = pair.ours.value();
     auto stream = std::make_unique<net::Stream>(loop, std::move(pair.ours));
+    if (entrance.peer.is_tcp()) stream->set_no_delay();
     auto made_session = std::make_unique<session::Session>(
-        services, listener, 0x80000001U, fd, net::SmallAddress{net::Address::unix_name({})});
+        services, listener, 0x80000001U, fd, net::SmallAddress{entrance.peer});
     session = made_session.get();
     sessions.enter(*session);
     session->set_hooks(std::move(hooks));
