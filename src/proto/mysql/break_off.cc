@@ -82,7 +82,8 @@ event::Task<> connect_and_be_refused(net::Connecting& connecting, const Buffer& 
   if (status != 0) co_return;
   const auto stream = connecting.take();
   stream->write(first);
-  co_await be_refused(*stream, {});
+  LoginPoint begin;
+  co_await be_refused(*stream, std::move(begin));
 }
 
 event::Task<> within_limit(event::Loop& loop, event::Task<> task) {

@@ -183,7 +183,7 @@ std::string_view Challenge::choose(const auth::MysqlVerifier& verifier) const {
 
 bool Challenge::knows(std::string_view plugin) const {
   if (plugin != kCachingSha2Password && plugin != kSha256Password) return true;
-  if (client_.attribute("_client_name") != "libmysql") return true;
+  if (!client_.is_mysql_library()) return true;
   return parse_version(client_.attribute("_client_version")) >= kFirstWithCachingSha2;
 }
 

@@ -171,6 +171,8 @@ std::string Front::attribute(std::string_view name) const {
   return found != attributes->end() ? found->value : std::string();
 }
 
+bool Front::is_mysql_library() const { return attribute("_client_name") == "libmysql"; }
+
 bool Front::can_switch() const noexcept {
   return (capabilities() & wire::capability::kPluginAuth) != 0;
 }

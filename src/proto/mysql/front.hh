@@ -50,6 +50,9 @@ class Front final : private session::Ending {
   void relay(Bytes payload) { channel_.send(payload); }
   event::Task<Buffer> receive_answer();
 
+  // MySQL's own client library, by the name that it gives itself: its flag says nothing, since
+  // MariaDB's clears that only for servers that do.
+  bool is_mysql_library() const;
   // Whether any answer so far was that of a client that has a password.
   bool has_password() const noexcept { return has_password_; }
 

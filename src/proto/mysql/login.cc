@@ -138,7 +138,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
 // Clients of MariaDB trust a certificate that nobody signed when its owner knows their password.
 std::optional<std::string> LoginStory::certificate_proof(const auth::Credentials& known) const {
   const net::Tls* const tls = session_.client_tls();
-  if (tls == nullptr || client_.attribute("_client_name") == "libmysql") return std::nullopt;
+  if (tls == nullptr || client_.is_mysql_library()) return std::nullopt;
   const auth::Sha256& fingerprint = tls->server()->fingerprint();
   if (challenge_.was_made()) {
     const auto hash = challenge_.password_hash();

@@ -49,9 +49,10 @@ class Certificates:
         return [f"--ssl-ca={self.ca}", f"--ssl-cert={self.server}", f"--ssl-key={self.server_key}"]
 
 
-def make_certificates(folder):
+def make_certificates(folder, *addresses):
+    """The server's is for localhost and for `addresses`."""
     folder.mkdir()
-    (folder / "extensions").write_text(_EXTENSIONS)
+    (folder / "extensions").write_text(_EXTENSIONS.replace("IP:::1", ",".join(["IP:::1", *(f"IP:{a}" for a in addresses)])))
     _sign(folder, "authority", "ca", "/CN=Perilune test authority")
     for name in ("server", "client"):
         _sign(folder, name, name, f"/CN=Perilune test {name}", issuer="ca")
