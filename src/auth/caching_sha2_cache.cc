@@ -22,8 +22,8 @@ void CachingSha2Cache::remember(const CachingSha2Hash& hash, const Secret& passw
 CachingSha2Cache::Key CachingSha2Cache::key_of(const CachingSha2Hash& hash) noexcept {
   Key key{};
   const auto end = std::ranges::transform(hash.salt, key.begin(), [](std::byte b) {
-    return static_cast<char>(b);
-  }).out;
+                     return static_cast<char>(b);
+                   }).out;
   std::ranges::copy(hash.crypt, end);
   return key;
 }

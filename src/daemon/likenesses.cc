@@ -100,8 +100,8 @@ event::Task<> Likenesses::probe(Watched& watched, std::size_t i) {
   const ScopeExit over([this] { --probes_; });
   std::string problem;
   try {
-    watched.seen[i] = co_await proto::mysql::probe(loop_, background_, watched.servers[i],
-                                                   kProbeLimit);
+    watched.seen[i] =
+        co_await proto::mysql::probe(loop_, background_, watched.servers[i], kProbeLimit);
   } catch (const std::exception& e) {
     problem = e.what();
   }

@@ -33,7 +33,9 @@ class Probe {
   Probe& operator=(const Probe&) = delete;
   ~Probe() {
     if (stream_ == nullptr || over_) return;
-    background_.spawn(break_off(loop_, std::move(stream_), sequence_, HeldPlace{}));
+    LoginPoint point;
+    point.sequence = sequence_;
+    background_.spawn(break_off(loop_, std::move(stream_), std::move(point), HeldPlace{}));
   }
 
   event::Task<session::Likeness> ask(net::Endpoint server, Millis limit);

@@ -79,9 +79,9 @@ void check_truncations(const Buffer& whole) {
 }  // namespace
 
 TEST_CASE("proxy protocol: the example of version 1", "[wire]") {
-  const ProxyDecoded example = decoded(as_bytes(
-      "PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n"
-      "GET / HTTP/1.1\r\nHost: 192.168.0.11\r\n\r\n"));
+  const ProxyDecoded example =
+      decoded(as_bytes("PROXY TCP4 192.168.0.1 192.168.0.11 56324 443\r\n"
+                       "GET / HTTP/1.1\r\nHost: 192.168.0.11\r\n\r\n"));
   CHECK(example.length == 47);
   CHECK(example.header == ipv4_header());
 }

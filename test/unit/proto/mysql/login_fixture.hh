@@ -197,8 +197,8 @@ struct Proxy {
     const int fd = pair.ours.value();
     auto stream = std::make_unique<net::Stream>(loop, std::move(pair.ours));
     if (entrance.peer.is_tcp()) stream->set_no_delay();
-    auto made_session = std::make_unique<session::Session>(
-        services, listener, 0x80000001U, fd, net::SmallAddress{entrance.peer});
+    auto made_session = std::make_unique<session::Session>(services, listener, 0x80000001U, fd,
+                                                           net::SmallAddress{entrance.peer});
     session = made_session.get();
     sessions.enter(*session);
     session->set_hooks(std::move(hooks));
