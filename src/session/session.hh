@@ -7,7 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/caching_sha2_cache.hh"
 #include "event/latch.hh"
 #include "event/loop.hh"
 #include "event/task_group.hh"
@@ -31,7 +30,6 @@ struct Services {
   const log::Logger& logger;
   stats::Cells& metrics;
   SharedText::Pool texts{};
-  auth::CachingSha2Cache sha2_cache{};
 };
 
 class RsaKeySource;

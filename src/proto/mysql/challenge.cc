@@ -68,7 +68,6 @@ event::Task<auth::Secret> Challenge::read_password() {
 // A client that goes away meanwhile ends its session, not the script's callback by an error.
 event::Task<bool> Challenge::judge(auth::MysqlVerifier verifier) {
   if (was_made()) co_return judge_again(verifier);
-  recall(verifier);
   bool right = false;
   bool gone = false;
   clock_.resume();
@@ -82,20 +81,7 @@ event::Task<bool> Challenge::judge(auth::MysqlVerifier verifier) {
     session_.stop(session::StopReason::ClientGone);
     co_await event::Sleep(session_.loop(), kUntilTheEnd);
   }
-  if (right) remember(verifier);
   co_return right;
-}
-
-// What the password of a stored hash is good for, once it came by a full exchange.
-void Challenge::recall(auth::MysqlVerifier& verifier) const {
-  auto* const hash = std::get_if<auth::CachingSha2Hash>(&verifier);
-  if (hash != nullptr) hash->stage2 = session_.services().sha2_cache.find(*hash);
-}
-
-void Challenge::remember(const auth::MysqlVerifier& verifier) {
-  const auto* const hash = std::get_if<auth::CachingSha2Hash>(&verifier);
-  if (hash == nullptr || !learnt_.password) return;
-  session_.services().sha2_cache.remember(*hash, *learnt_.password);
 }
 
 bool Challenge::judge_again(const auth::MysqlVerifier& verifier) {

@@ -42,8 +42,6 @@ class Challenge final : public session::Challenger {
   event::Task<bool> ask(const auth::MysqlVerifier& verifier);
   event::Task<> make_method(const auth::MysqlVerifier& verifier);
   bool take(const auth::MysqlChallenge::Step& step);
-  void recall(auth::MysqlVerifier& verifier) const;
-  void remember(const auth::MysqlVerifier& verifier);
   std::unique_ptr<auth::MysqlChallenge> method_for(std::string_view plugin,
                                                    const auth::MysqlVerifier& verifier) const;
   bool may_come_in_clear() const noexcept;
