@@ -56,6 +56,12 @@ def streams(login, commands, extra):
     return data
 
 
+def login_seeds(login):
+    """For fuzz_mysql_login: a recorded login in every way, over a unix socket and over TCP."""
+    pieces = b"".join(bytes([d == "C"]) + len(part).to_bytes(2, "little") + part for d, part in login)
+    return (bytes([way, tcp]) + pieces for way in range(4) for tcp in range(2))
+
+
 def proxy_headers():
     """Each kind of header, whole, with something behind it, and with something wrong."""
     ipv4 = bytes.fromhex("c0a80001c0a8000bdc0401bb")
@@ -109,7 +115,7 @@ def main():
     source, corpus = sys.argv[1:]
     seeds = {"fuzz_mysql_client_packets": set(), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
-             "fuzz_mysql_auth": set(auth_seeds())}
+             "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set()}
     for login, commands in sessions(source):
         for direction, data in login:
             target = "client" if direction == "C" else "server"
@@ -118,6 +124,7 @@ def main():
             if direction == "S":
                 seeds["fuzz_mysql_server_packets"].update(
                     p for p in payloads(data) if len(p) < 100 and p[0] in (0x00, 0xFE, 0xFF))
+        seeds["fuzz_mysql_login"].update(login_seeds(login))
         if commands:
             seeds["fuzz_mysql_exchange"].update(streams(login, commands, e) for e in (0, 8))
     for target, contents in seeds.items():

@@ -4,7 +4,6 @@
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "auth/mysql_methods.hh"
 #include "auth/rsa_key.hh"
