@@ -35,6 +35,8 @@ from support.login_cells import (
 )
 from support.login_rules import OK, error_of, error_of_wrong_password, expected
 
+pytestmark = pytest.mark.table
+
 SUFFIX = str(os.getpid())
 
 
