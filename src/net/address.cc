@@ -125,7 +125,7 @@ Address Address::unix_name(std::string_view name) noexcept {
   name = name.substr(0, kMaxUnixName);
   sockaddr_un un{};
   un.sun_family = AF_UNIX;
-  std::memcpy(un.sun_path, name.data(), name.size());
+  std::ranges::copy(name, un.sun_path);
   // A path is given with its NUL, an abstract name ends where the size says.
   const bool abstract = !name.empty() && name.front() == '\0';
   const std::size_t size = kUnixNameOffset + name.size() + (abstract ? 0 : 1);

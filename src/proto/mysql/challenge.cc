@@ -134,7 +134,9 @@ event::Task<> Challenge::make_method(const auth::MysqlVerifier& verifier) {
   const std::string_view plugin = choose(verifier);
   // Over a unix socket too: sha256_password needs it there, and some connectors ask for it anyway.
   if (wants_rsa_key(plugin) && client_.transport() != auth::Transport::Tls) {
+    clock_.pause();  // it is not the client that takes this time
     rsa_key_ = co_await session::RsaKeySource::key(session_.listener().rsa_key, session_.loop());
+    clock_.resume();
   }
   method_ = method_for(plugin, verifier);
   if (!method_) {
