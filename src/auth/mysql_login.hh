@@ -21,6 +21,11 @@ struct Credentials {
   std::optional<Secret> caching_sha2_stage1;
 };
 
+inline Credentials clone(const Credentials& credentials) {
+  return {clone(credentials.password), clone(credentials.password_sha1),
+          clone(credentials.caching_sha2_stage1)};
+}
+
 // What lies between us and the server; a clear password never travels over Plain.
 enum class Transport { Plain, Unix, Tls };
 

@@ -1,7 +1,5 @@
 #include "daemon/likenesses.hh"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <exception>
 #include <string>
@@ -21,12 +19,6 @@ constexpr Millis kInterval{10000};
 constexpr Millis kRetry{1000};
 constexpr Millis kProbeLimit{1000};
 constexpr Millis kIdleCheck{50};
-
-std::string text_of(const net::Endpoint& server) {
-  if (const auto* address = std::get_if<net::Address>(&server)) return address->text();
-  const auto& name = std::get<net::HostName>(server);
-  return fmt::format("{}:{}", name.host, name.port);
-}
 
 event::Task<> until(event::Latch& latch) { co_await latch; }
 
@@ -112,7 +104,7 @@ void Likenesses::report(Watched& watched, std::size_t i, const std::string& prob
   const bool is_away = !problem.empty();
   const bool was_away = std::exchange(watched.away[i], is_away ? 1 : 0) != 0;
   if (is_away == was_away) return;
-  const std::string server = text_of(watched.servers[i]);
+  const std::string server = net::text_of(watched.servers[i]);
   if (is_away) {
     logger_.warning("a server to look like is away", log::field("server", server),
                     log::field("reason", problem));

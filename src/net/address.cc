@@ -185,6 +185,17 @@ std::string Address::text() const {
   return is_unix() ? unix_text(*this) : std::string();
 }
 
+std::string text_of(const Endpoint& endpoint) {
+  if (const auto* address = std::get_if<Address>(&endpoint)) return address->text();
+  const auto& name = std::get<HostName>(endpoint);
+  return with_port(name.host, name.port);
+}
+
+std::string host_of(const Endpoint& endpoint) {
+  const auto* address = std::get_if<Address>(&endpoint);
+  return address != nullptr ? address->host() : std::get<HostName>(endpoint).host;
+}
+
 bool operator==(const Address& a, const Address& b) noexcept {
   if (a.family() != b.family() || a.dual_stack_ != b.dual_stack_) return false;
   if (a.family() == AF_INET) return same_ipv4(a.storage_.v4, b.storage_.v4);

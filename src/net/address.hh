@@ -85,6 +85,11 @@ struct HostName {
 
 using Endpoint = std::variant<Address, HostName>;
 
+// "127.0.0.1:3306", "db.example:3306", "/path", …
+std::string text_of(const Endpoint& endpoint);
+// The same without port, as certificates name it; empty for unix addresses.
+std::string host_of(const Endpoint& endpoint);
+
 // What scripts write to say where to connect: "127.0.0.1:3306", "[::1]:3306", "::1",
 // "fe80::1%eth0",
 // "/path", "@abstract", or a host name with or without port.

@@ -267,6 +267,13 @@ void Stream::Fill::await_suspend(std::coroutine_handle<> waiter) {
   stream_.start_reading();
 }
 
+event::Task<> finish_handshake(Stream& stream) {
+  bool more = true;
+  while (more && !stream.tls()->is_open()) {
+    more = co_await stream.fill();
+  }
+}
+
 // --- writing
 
 void Stream::write(Bytes data) {

@@ -11,6 +11,7 @@
 
 #include "event/handle.hh"
 #include "event/loop.hh"
+#include "event/task.hh"
 #include "net/tls.hh"
 #include "util/bytes.hh"
 #include "util/clock.hh"
@@ -181,6 +182,9 @@ class Stream::Flushed {
   Stream& stream_;
   std::coroutine_handle<> waiter_;
 };
+
+// Until the TLS that was started is open, or the stream has ended.
+event::Task<> finish_handshake(Stream& stream);
 
 inline Stream::Fill Stream::fill() noexcept { return Fill{*this}; }
 inline Stream::Flushed Stream::flushed() noexcept { return Flushed{*this}; }

@@ -89,8 +89,7 @@ session::ConnectTo ConnectAction::decision() const {
   session::ConnectTo decision;
   decision.target = target;
   decision.login = login;
-  decision.credentials.password = auth::clone(credentials.password);
-  decision.credentials.password_sha1 = auth::clone(credentials.password_sha1);
+  decision.credentials = auth::clone(credentials);
   decision.tls = tls;
   decision.connect_timeout = connect_timeout;
   decision.send_proxy = send_proxy;

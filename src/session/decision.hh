@@ -55,13 +55,12 @@ struct ConnectTo {
   Target target;
   Login login;
   auth::Credentials credentials;
-  bool is_known = false;  // whatever is in the credentials is all there is to log in with
   ServerTls tls;
   Millis connect_timeout{5000};  // for resolving and connecting together
   SendProxy send_proxy = SendProxy::No;
 
-  bool knows_credentials() const noexcept {
-    return is_known || credentials.password || credentials.password_sha1;
+  bool has_credentials() const noexcept {
+    return credentials.password || credentials.password_sha1;
   }
 };
 

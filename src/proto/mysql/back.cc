@@ -35,18 +35,6 @@ LoginFailure tls_failure(const std::string& reason) {
                       "TLS with the server failed: " + reason);
 }
 
-// What a certificate would have to be for: without port; empty for unix sockets.
-std::string host_of(const session::Target& target) {
-  const auto* address = std::get_if<net::Address>(&target);
-  return address != nullptr ? address->host() : std::get<net::HostName>(target).host;
-}
-
-std::string text_of(const session::Target& target) {
-  if (const auto* address = std::get_if<net::Address>(&target)) return address->text();
-  const auto& name = std::get<net::HostName>(target);
-  return fmt::format("{}:{}", name.host, name.port);
-}
-
 // Zero: no limit.
 Millis rest_of(Millis limit, Clock::time_point begin) {
   if (limit <= Millis{}) return Millis{};
@@ -75,7 +63,7 @@ void Back::announce(session::SendProxy version) {
 }
 
 event::Task<> Back::open(session::Target target, Millis limit) {
-  const std::string name = text_of(target);
+  const std::string name = net::text_of(target);
   auto opening = open_any(std::move(target), limit);
   bool in_time = false;
   std::string reason;
@@ -166,8 +154,7 @@ event::Task<> Back::receive_greeting() {
   point_.sequence = channel_->sequence();
 }
 
-event::Task<> Back::secure(const wire::HandshakeResponse& response,
-                           const session::ConnectTo& decision) {
+event::Task<> Back::secure(wire::HandshakeResponse& response, const session::ConnectTo& decision) {
   using Mode = session::ServerTls::Mode;
   const session::ServerTls& tls = decision.tls;
   const bool offered = (greeting_.capabilities & wire::capability::kSsl) != 0;
@@ -177,10 +164,12 @@ event::Task<> Back::secure(const wire::HandshakeResponse& response,
                        "TLS is required, and the server has none");
   }
   Buffer request;
-  wire::append_ssl_request(request, {response.capabilities | wire::capability::kSsl,
-                                     response.max_packet_size, response.character_set});
+  response.capabilities |= wire::capability::kSsl;
+  wire::append_ssl_request(
+      request, {response.capabilities, response.max_packet_size, response.character_set});
   channel_->send(request);
-  const std::string name = tls.server_name.empty() ? host_of(decision.target) : tls.server_name;
+  const std::string name =
+      tls.server_name.empty() ? net::host_of(decision.target) : tls.server_name;
   stream_->start_tls(
       std::make_unique<net::Tls>(tls.client, name, session_.server.expand().text() + ' ' + name));
   auto shaking = shake_hands();
@@ -190,10 +179,7 @@ event::Task<> Back::secure(const wire::HandshakeResponse& response,
 }
 
 event::Task<> Back::shake_hands() {
-  bool more = true;
-  while (more && !stream_->tls()->is_open()) {
-    more = co_await stream_->fill();
-  }
+  co_await net::finish_handshake(*stream_);
   const net::Tls& tls = *stream_->tls();
   if (!tls.is_open()) {
     over_ = true;
@@ -210,14 +196,7 @@ auth::Transport Back::transport() const noexcept {
 
 void Back::log_in(const wire::HandshakeResponse& response) {
   Buffer payload;
-  if (stream_->tls() != nullptr) {
-    wire::HandshakeResponse secured = response;
-    secured.capabilities |= wire::capability::kSsl;
-    wire::append_handshake_response(payload, secured);
-    auth::wipe(secured.auth_answer);
-  } else {
-    wire::append_handshake_response(payload, response);
-  }
+  wire::append_handshake_response(payload, response);
   channel_->send(payload);
   auth::wipe(payload);
   point_.has_begun = true;

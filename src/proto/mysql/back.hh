@@ -40,10 +40,11 @@ class Back {
 
   const wire::mysql::Greeting& greeting() const noexcept { return greeting_; }
 
-  // Begins TLS if that is wanted, with the part of a login that comes before it. To be called once,
-  // before log_in() and before a method is chosen: transport() says then what was agreed. Throws
-  // LoginFailure when the server has no TLS, or not the certificate it should have.
-  event::Task<> secure(const wire::mysql::HandshakeResponse& response,
+  // Begins TLS if that is wanted, with the part of the login that comes before it, and has the
+  // login say so. To be called once, before log_in() and before a method is chosen: transport()
+  // says then what was agreed. Throws LoginFailure when the server has no TLS, or not the
+  // certificate it should have.
+  event::Task<> secure(wire::mysql::HandshakeResponse& response,
                        const session::ConnectTo& decision);
   auth::Transport transport() const noexcept;
 

@@ -30,19 +30,13 @@ wire::HandshakeResponse nobody() {
   return response;
 }
 
-// A handshake of TLS that was begun is brought to its end.
-event::Task<> finish_tls(net::Stream& stream) {
-  bool more = stream.tls() != nullptr;
-  while (more && !stream.tls()->is_open()) {
-    more = co_await stream.fill();
-  }
-}
-
 event::Task<> log_in_as_nobody(Channel& channel) {
   net::Stream& stream = channel.stream();
-  co_await finish_tls(stream);
   wire::HandshakeResponse response = nobody();
-  if (stream.tls() != nullptr) response.capabilities |= wire::capability::kSsl;
+  if (stream.tls() != nullptr) {
+    co_await net::finish_handshake(stream);
+    response.capabilities |= wire::capability::kSsl;
+  }
   Buffer answer;
   wire::append_handshake_response(answer, response);
   channel.send(answer);

@@ -8,7 +8,7 @@
 #include <exception>
 #include <utility>
 
-#include "event/timer.hh"
+#include "event/latch.hh"
 #include "proto/mysql/methods.hh"
 #include "session/rsa_key_source.hh"
 #include "util/error.hh"
@@ -19,8 +19,6 @@ namespace perilune::proto::mysql {
 namespace {
 
 using Verdict = auth::MysqlChallenge::Verdict;
-
-constexpr Millis kUntilTheEnd{3600 * 1000};
 
 // The first with caching_sha2_password, of MySQL's own client library.
 constexpr std::array<int, 3> kFirstWithCachingSha2{5, 7, 23};
@@ -79,7 +77,8 @@ event::Task<bool> Challenge::judge(auth::MysqlVerifier verifier) {
   }
   if (gone) {
     session_.stop(session::StopReason::ClientGone);
-    co_await event::Sleep(session_.loop(), kUntilTheEnd);
+    event::Latch never{session_.loop()};
+    co_await never;
   }
   co_return right;
 }
@@ -97,6 +96,7 @@ bool Challenge::judge_again(const auth::MysqlVerifier& verifier) {
   auto again = method_for(kNativePassword, verifier);
   if (!again) throw std::runtime_error("the client was already challenged");
   method_ = std::move(again);
+  accepted_ = false;
   const auto step = method_->judge(client_.response().auth_answer);
   return step && take(*step);
 }
@@ -173,14 +173,6 @@ bool Challenge::knows(std::string_view plugin) const {
   if (plugin != kCachingSha2Password && plugin != kSha256Password) return true;
   if (!client_.is_mysql_library()) return true;
   return parse_version(client_.attribute("_client_version")) >= kFirstWithCachingSha2;
-}
-
-auth::Credentials Challenge::learnt() const {
-  auth::Credentials credentials;
-  credentials.password = auth::clone(learnt_.password);
-  credentials.password_sha1 = auth::clone(learnt_.password_sha1);
-  credentials.caching_sha2_stage1 = auth::clone(learnt_.caching_sha2_stage1);
-  return credentials;
 }
 
 std::optional<auth::Secret> Challenge::password_hash() const {

@@ -32,7 +32,7 @@ class Challenge final : public session::Challenger {
   bool was_refused() const noexcept { return was_made() && !accepted_; }
 
   // What the answers gave away, to log in to a server with.
-  auth::Credentials learnt() const;
+  const auth::Credentials& learnt() const noexcept { return learnt_; }
   // See auth/mariadb_tls_proof.hh; null: by this method there is none.
   std::optional<auth::Secret> password_hash() const;
 

@@ -107,12 +107,10 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
   co_await server.open(decision.target, decision.connect_timeout);
   session_.server_version = server.greeting().server_version;
   // Who was challenged by us cannot be challenged by the server as well.
-  if (!decision.knows_credentials() && challenge_.was_made()) {
-    decision.credentials = challenge_.learnt();
-    decision.is_known = true;
-  }
+  const bool by_ourselves = decision.has_credentials() || challenge_.was_made();
+  if (!decision.has_credentials()) decision.credentials = auth::clone(challenge_.learnt());
   Buffer ok;
-  if (decision.knows_credentials()) {
+  if (by_ourselves) {
     ok = co_await log_in_with_credentials(client_, server, decision);
     if (!challenge_.was_made()) co_await client_.satisfy_method();
   } else {

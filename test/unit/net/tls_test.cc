@@ -31,12 +31,6 @@ struct Pair {
   Stream client;
 };
 
-event::Task<> shake_hands(Stream& stream) {
-  for (bool more = true; more && !stream.tls()->is_open();) {
-    more = co_await stream.fill();
-  }
-}
-
 event::Task<std::string> read(Stream& stream, std::size_t size) {
   bool more = true;
   while (more && stream.input().size() < size) {
@@ -49,8 +43,8 @@ event::Task<std::string> read(Stream& stream, std::size_t size) {
 
 event::Task<> both(Pair& pair) {
   event::TaskGroup group{pair.loop};
-  group.spawn(shake_hands(pair.server));
-  co_await shake_hands(pair.client);
+  group.spawn(finish_handshake(pair.server));
+  co_await finish_handshake(pair.client);
   // Under TLS 1.3 the client is content first.
   for (int i = 0; i < 100 && !pair.server.tls()->is_open() && !pair.server.has_ended(); ++i) {
     co_await event::Sleep(pair.loop, Millis{1});
