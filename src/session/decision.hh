@@ -64,6 +64,45 @@ struct ConnectTo {
   }
 };
 
-using Decision = std::variant<Proceed, Refuse, ConnectTo>;
+// Log in here: there is no server, and the script answers the statements.
+struct Serve {};
+
+using Decision = std::variant<Proceed, Refuse, ConnectTo, Serve>;
+
+// --- statements
+
+// What on_query is asked about.
+enum class StatementKind : std::uint8_t {
+  Query,    // a text that is run at once
+  Prepare,  // a text that is run later, maybe often
+  Command,  // what has an effect and no text of the client's
+};
+
+// Forward this text instead.
+struct SendInstead {
+  std::string text;
+};
+
+// Forward a change to this database instead.
+struct UseDatabase {
+  std::string name;
+};
+
+// Answer with success.
+struct Succeed {
+  std::uint64_t affected_rows = 0;
+};
+
+// Answer with these rows. Texts are the script's bytes.
+struct ResultTable {
+  using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
+  std::vector<std::string> columns;
+  std::vector<std::vector<Value>> rows;  // each as long as columns
+};
+
+// What the script says to a statement or a change of the database. Tables are shared: a script may
+// return the same one again and again.
+using StatementDecision = std::variant<Proceed, Refuse, SendInstead, UseDatabase, Succeed,
+                                       std::shared_ptr<const ResultTable>>;
 
 }  // namespace perilune::session
