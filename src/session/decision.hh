@@ -15,6 +15,7 @@
 #include "net/address.hh"
 #include "net/tls_context.hh"
 #include "util/clock.hh"
+#include "util/value.hh"
 
 namespace perilune::session {
 
@@ -95,7 +96,6 @@ struct Succeed {
 
 // Answer with these rows. Texts are the script's bytes.
 struct ResultTable {
-  using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
   std::vector<std::string> columns;
   std::vector<std::vector<Value>> rows;  // each as long as columns
 };

@@ -124,4 +124,13 @@ std::string quoted(std::string_view text, std::size_t max_bytes) {
   return out;
 }
 
+bool is_utf8(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const Character c = decode(text);
+    if (!c.valid) return false;
+    text.remove_prefix(c.length);
+  }
+  return true;
+}
+
 }  // namespace perilune

@@ -21,4 +21,7 @@ void append_quoted(std::string& out, std::string_view text,
                    std::size_t max_bytes = kMaxQuotedBytes);
 std::string quoted(std::string_view text, std::size_t max_bytes = kMaxQuotedBytes);
 
+// RFC 3629; the empty text is.
+bool is_utf8(std::string_view text) noexcept;
+
 }  // namespace perilune

@@ -54,3 +54,13 @@ TEST_CASE("append_escaped: the same without quotes, which then need no escape", 
   append_escaped(out, "abcdef", 2);
   CHECK(out == "x a \"b\"\\nab...(6 bytes)");
 }
+
+TEST_CASE("is_utf8: whole characters of RFC 3629 alone", "[util]") {
+  CHECK(is_utf8(""));
+  CHECK(is_utf8(std::string_view{"a\0b\x7f", 4}));
+  CHECK(is_utf8("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80"));
+  CHECK_FALSE(is_utf8("a\xff"));
+  CHECK_FALSE(is_utf8("\xe2\x82"));
+  CHECK_FALSE(is_utf8("\xc0\x80"));
+  CHECK_FALSE(is_utf8("\xed\xa0\x80"));
+}

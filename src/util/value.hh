@@ -1,0 +1,12 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+namespace perilune {
+
+// What a script puts in a row, or a session answers itself; monostate is NULL. Texts are bytes.
+using Value = std::variant<std::monostate, bool, std::int64_t, double, std::string>;
+
+}  // namespace perilune
