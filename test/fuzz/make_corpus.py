@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the seeds of the fuzz targets: from the recorded sessions; for logins and the PROXY protocol by hand.
+"""Makes the seeds of the fuzz targets: from the recorded sessions; for logins, statements and the PROXY protocol by hand.
 
 usage: make_corpus.py SESSIONS CORPUS
 
@@ -111,11 +111,24 @@ def auth_seeds():
         yield seed(method, 0, server)
 
 
+STATEMENTS = """USE `a``b`;|/*!50000 use x */ -- end|use x; select 1|KILL 12|/* a */ kill soft query 0012 ;;|# a\nkill /*!50000 8 */
+kill 'x|select ?, '?', "\\"?", `?`, /* ? */ ? # ?|SET NAMES utf8mb4|set @@session.a = 1.5e-3, @b := 'c\\'d'|begin work|START TRANSACTION READ ONLY
+commit and no chain|rollback|select @@session.a as b, @@`c`, database ( ), 'it''s' 'x', 0x1F, 12, .5 limit 1|select current_user, version() v
+/*M!100000 select connection_id() */|show session variables like 'a\\_%'|show full tables from x|SHOW CHARACTER SET|show warnings limit 1"""
+
+
+def statements():
+    """For fuzz_mysql_sql: what is recognised and what nearly is, and the commands that have a text."""
+    yield from (text.encode() for line in STATEMENTS.splitlines() for text in line.split("|"))
+    yield from (bytes([command]) + fields for command in (2, 4, 5, 6, 7, 12, 23, 27, 33) for fields in (b"", b"a`b\0c'", b"\4\0\0\0"))
+
+
 def main():
     source, corpus = sys.argv[1:]
     seeds = {"fuzz_mysql_client_packets": set(), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
-             "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set()}
+             "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set(),
+             "fuzz_mysql_sql": set(statements())}
     for login, commands in sessions(source):
         for direction, data in login:
             target = "client" if direction == "C" else "server"
