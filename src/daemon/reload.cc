@@ -156,6 +156,7 @@ event::Task<> Supervisor::switch_to(session::Declaration declaration) {
 // message or in this order.
 void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> sockets,
                         std::vector<std::shared_ptr<const session::Listener>> listeners) {
+  gathered_->set_limit(declaration.settings.memory_limit);
   for (const std::string& problem : listeners_.commit(declaration.listeners, std::move(sockets))) {
     logger_.warning("a changed option could not be applied", log::field("reason", problem));
   }
@@ -181,6 +182,7 @@ std::vector<std::shared_ptr<const session::Listener>> Supervisor::make_listeners
         before != nullptr ? before->open : std::make_shared<std::atomic<std::uint64_t>>(0);
     listener->tls = make_tls(declared, before);
     listener->rsa_key = rsa_key_;
+    listener->gathered = gathered_;
     listener->like = likenesses_.of(declared.options.like);
     listeners.push_back(std::move(listener));
   }

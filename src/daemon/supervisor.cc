@@ -41,6 +41,7 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       listeners_(passed_sockets()),
       likenesses_(loop_, logger_),
       rsa_key_(std::make_shared<session::RsaKeySource>()),
+      gathered_(std::make_shared<session::MemoryBudget>()),
       acceptors_(
           loop_,
           [this](UniqueFd socket, net::Address peer, std::size_t listener) {

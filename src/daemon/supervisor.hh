@@ -94,6 +94,7 @@ class Supervisor {
   Listeners listeners_;
   Likenesses likenesses_;
   std::shared_ptr<session::RsaKeySource> rsa_key_;
+  std::shared_ptr<session::MemoryBudget> gathered_;
   std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
   std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
   std::shared_ptr<const Generation> generation_;

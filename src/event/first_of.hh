@@ -40,6 +40,39 @@ class FirstOf {
   Latch::Waiter waiter_;
 };
 
+// co_await FirstOfTwo(a, b): true when the first one has finished, false when the second one has
+// before it. The other then still hangs where it waits, and ends when the caller destroys it. What
+// finished has its result in take(). Needs no coroutine frame of its own.
+template <typename A, typename B>
+class FirstOfTwo {
+ public:
+  FirstOfTwo(Task<A>& first, Task<B>& second) noexcept : first_(first), second_(second) {}
+  FirstOfTwo(const FirstOfTwo&) = delete;
+  FirstOfTwo& operator=(const FirstOfTwo&) = delete;
+
+  bool await_ready() const noexcept { return false; }
+  bool await_suspend(std::coroutine_handle<> parent) noexcept {
+    if (!first_.start(parent)) return false;
+    second_started_ = true;
+    if (second_.start(parent)) return true;
+    first_.forget_waiter();
+    return false;
+  }
+  bool await_resume() noexcept {
+    if (!first_.done()) {
+      first_.forget_waiter();
+      return false;
+    }
+    if (second_started_ && !second_.done()) second_.forget_waiter();
+    return true;
+  }
+
+ private:
+  Task<A>& first_;
+  Task<B>& second_;
+  bool second_started_ = false;
+};
+
 // Awaits a task for at most `limit` (zero or less: for ever); nullopt when the time is over, and
 // the task is cancelled then.
 template <typename T>

@@ -78,11 +78,6 @@ void read_error_options(lua_State* L, int index, session::Refuse& refusal) {
   }
 }
 
-void check_argument_count(lua_State* L, int least, int most) {
-  const int count = lua_gettop(L) - 1;
-  if (count < least || count > most) throw lua::Error("Invalid parameters");
-}
-
 }  // namespace
 
 session::ConnectTo ConnectAction::decision() const {
@@ -96,6 +91,11 @@ session::ConnectTo ConnectAction::decision() const {
   return decision;
 }
 
+void check_argument_count(lua_State* L, int least, int most) {
+  const int count = lua_gettop(L) - 1;
+  if (count < least || count > most) throw lua::Error("Invalid parameters");
+}
+
 void define_actions(lua_State* L) {
   Actions::define(L, [](lua_State*) {});
 }
@@ -106,6 +106,19 @@ int push_error_action(lua_State* L) {
   if (!lua_isnoneornil(L, 2)) refusal.message = lua::check_text(L, 2);
   read_error_options(L, 3, refusal);
   Actions::push(L, Action{std::move(refusal)});
+  return 1;
+}
+
+int push_serve_action(lua_State* L) {
+  check_argument_count(L, 0, 1);
+  ServeAction action;
+  if (!lua_isnoneornil(L, 2)) {
+    constexpr std::array<std::string_view, 1> kNames{"unchecked"};
+    lua::check_table(L, 2);
+    const lua::Options options{L, 2, "option", kNames};
+    action.unchecked = options.boolean("unchecked").value_or(false);
+  }
+  Actions::push(L, Action{action});
   return 1;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -27,11 +29,24 @@ struct ConnectAction {
   session::ConnectTo decision() const;
 };
 
+// client:serve(…)
+struct ServeAction {
+  bool unchecked = false;
+};
+
 // What a callback returns: a value without any effect until then, usable again and again.
 struct Action {
   static constexpr const char* kClassName = "Action";
-  std::variant<session::Refuse, ConnectAction> what;
+  using What = std::variant<ConnectAction, ServeAction, session::UseDatabase, session::SendInstead,
+                            std::shared_ptr<const session::ResultTable>, session::Succeed,
+                            session::Refuse>;
+  What what;
 };
+
+// How scripts call each, in the order of Action::What.
+inline constexpr std::array<const char*, std::variant_size_v<Action::What>> kActionNames{
+    "client:connect(…)", "client:serve(…)", "client:init_db(…)", "client:query(…)",
+    "client:result{…}",  "client:ok(…)",    "client:err(…)"};
 
 void define_actions(lua_State* L);
 
@@ -39,5 +54,18 @@ void define_actions(lua_State* L);
 int push_error_action(lua_State* L);
 // client:connect(target, login [, options])
 int push_connect_action(lua_State* L, const SessionHooks& hooks);
+// client:serve([options])
+int push_serve_action(lua_State* L);
+// client:query(text)
+int push_query_action(lua_State* L);
+// client:init_db(name)
+int push_init_db_action(lua_State* L);
+// client:ok([affected rows])
+int push_ok_action(lua_State* L);
+// client:result{columns = {name, …}, rows = {{value, …}, …}}
+int push_result_action(lua_State* L);
+
+// "Invalid parameters" unless that many arguments follow the object. Throws lua::Error.
+void check_argument_count(lua_State* L, int least, int most);
 
 }  // namespace perilune::script

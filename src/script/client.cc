@@ -124,6 +124,31 @@ int connect(lua_State* L) {
   return push_connect_action(L, hooks);
 }
 
+int serve(lua_State* L) {
+  check_session(L);
+  return push_serve_action(L);
+}
+
+int query(lua_State* L) {
+  check_session(L);
+  return push_query_action(L);
+}
+
+int init_db(lua_State* L) {
+  check_session(L);
+  return push_init_db_action(L);
+}
+
+int ok(lua_State* L) {
+  check_session(L);
+  return push_ok_action(L);
+}
+
+int result(lua_State* L) {
+  check_session(L);
+  return push_result_action(L);
+}
+
 int disconnect(lua_State* L) {
   check_session(L).session().stop(session::StopReason::Disconnect);
   return 0;
@@ -133,10 +158,14 @@ constexpr lua::Function kMethods[] = {
     {"connect", lua::guarded<connect>},
     {"disconnect", lua::guarded<disconnect>},
     {"err", lua::guarded<err>},
+    {"init_db", lua::guarded<init_db>},
+    {"ok", lua::guarded<ok>},
+    {"query", lua::guarded<query>},
+    {"result", lua::guarded<result>},
+    {"serve", lua::guarded<serve>},
 };
 
-constexpr const char* kLaterMethods[] = {"fanout", "init_db", "log",  "ok",
-                                         "query",  "result",  "serve"};
+constexpr const char* kLaterMethods[] = {"fanout", "log"};
 
 // Upvalue 3: the table of methods.
 int index(lua_State* L) {

@@ -14,23 +14,14 @@
 
 namespace perilune::script {
 
-// What a callback may return, and how it is called in messages.
-struct Callback {
-  const char* name;
-  bool may_proceed;  // by returning nothing
-  bool may_refuse;
-  bool may_connect;
-  bool last_counts = false;  // of several results, as in myproxy; else a second one is an error
-  bool is_checked = true;    // unchecked logins are refused
-};
-
 namespace {
 
-constexpr Callback kOnConnect{"on_connect", true, true, false};
-constexpr Callback kOnLogin{"on_login", false, true, true};
-constexpr Callback kOnHandshakeResponse{"on_handshake_response", false, true, true, true, false};
-constexpr Callback kOnCommandPhase{"on_command_phase", true, true, false};
-constexpr Callback kOnDisconnect{"on_disconnect", true, false, false};
+constexpr Callback kOnConnect{"on_connect", true, kErr};
+constexpr Callback kOnLogin{"on_login", false, kConnect | kServe | kErr};
+constexpr Callback kOnHandshakeResponse{"on_handshake_response", false, kConnect | kServe | kErr,
+                                        true, false};
+constexpr Callback kOnCommandPhase{"on_command_phase", true, kErr};
+constexpr Callback kOnDisconnect{"on_disconnect", true};
 
 // All that a client learns of a mistake in the script.
 constexpr const char* kClientMessage = "Lua error";
@@ -50,13 +41,6 @@ class ClientsTurn {
  private:
   event::Countdown* callback_;
 };
-
-std::string expectation(const Callback& callback) {
-  std::string text = callback.may_proceed ? "nothing" : "";
-  if (callback.may_connect) text += text.empty() ? "client:connect(…)" : ", client:connect(…)";
-  if (callback.may_refuse) text += text.empty() ? "client:err(…)" : " or client:err(…)";
-  return text;
-}
 
 }  // namespace
 
@@ -156,74 +140,88 @@ event::Task<bool> SessionHooks::finish_in_time(lua::Call& call) {
   co_return finished;
 }
 
-session::Decision SessionHooks::decide(const Callback& callback, const lua::Call& call,
-                                       bool in_time) {
-  if (!in_time) return fail(callback, "callback exceeded callback_timeout");
-  if (call.failed()) return fail(callback, call.failure());
+std::optional<const Action*> SessionHooks::result_of(const Callback& callback,
+                                                     const lua::Call& call, bool in_time) {
+  if (!in_time) return report(callback, "callback exceeded callback_timeout");
+  if (call.failed()) return report(callback, call.failure());
   const int count = call.result_count();
   if (count > 1 && !callback.last_counts) {
-    return fail(callback, fmt::format("returned {} values; only one can count", count));
+    return report(callback, fmt::format("returned {} values; only one can count", count));
   }
   lua_State* const results = call.results();
   const int index = callback.last_counts ? count : std::min(count, 1);
   const bool nothing = index == 0 || lua_isnil(results, index);
-  if (nothing && callback.may_proceed) return session::Proceed{};
+  if (nothing && callback.may_proceed) return nullptr;
   // Reading needs room on a stack that must not grow here.
-  if (count > LUA_MINSTACK / 2) return fail(callback, "returned too many values");
+  if (count > LUA_MINSTACK / 2) return report(callback, "returned too many values");
   const Action* const action = nothing ? nullptr : lua::Class<Action>::test(results, index);
-  if (action != nullptr) return judge(callback, *action);
-  return fail(callback, fmt::format("returned {}; expected: {}",
-                                    nothing ? "nothing" : luaL_typename(results, index),
-                                    expectation(callback)));
+  if (action != nullptr && callback.allows(*action)) return action;
+  const char* what = nothing ? "nothing" : luaL_typename(results, index);
+  if (action != nullptr) what = kActionNames[action->what.index()];
+  return report(callback,
+                fmt::format("returned {}; expected: {}", what, callback.expectation()));
 }
 
-session::Decision SessionHooks::judge(const Callback& callback, const Action& action) {
-  if (const auto* refusal = std::get_if<session::Refuse>(&action.what)) {
-    if (callback.may_refuse) return *refusal;
-    return fail(callback,
-                fmt::format("returned client:err(…); expected: {}", expectation(callback)));
-  }
-  if (callback.may_connect) return connect(callback, std::get<ConnectAction>(action.what));
-  return fail(callback,
-              fmt::format("returned client:connect(…); expected: {}", expectation(callback)));
+session::Decision SessionHooks::decide(const Callback& callback, const lua::Call& call,
+                                       bool in_time) {
+  const auto result = result_of(callback, call, in_time);
+  if (!result) return failure();
+  if (*result == nullptr) return session::Proceed{};
+  if (const auto* refusal = std::get_if<session::Refuse>(&(*result)->what)) return *refusal;
+  return admit(callback, **result);
 }
 
-// Credentials of the script's own let anybody in whom nothing has checked.
-session::Decision SessionHooks::connect(const Callback& callback, const ConnectAction& action) {
-  const net::Tls* const tls = session_.client_tls();
-  const bool showed_certificate = tls != nullptr && tls->has_client_certificate();
-  if (proof_ == Proof::Refused && !action.unchecked) {
-    fail(callback,
-         "login:verify has returned false; say unchecked = true in the options of client:connect "
-         "to let the client in nevertheless");
+// Who is let in by the script's own word must be somebody whom something has checked.
+session::Decision SessionHooks::admit(const Callback& callback, const Action& action) {
+  const auto* const connect = std::get_if<ConnectAction>(&action.what);
+  const auto* const serve = std::get_if<ServeAction>(&action.what);
+  const bool unchecked = connect != nullptr ? connect->unchecked : serve->unchecked;
+  const char* const name = kActionNames[action.what.index()];
+  if (proof_ == Proof::Refused && !unchecked) {
+    report(callback, fmt::format("login:verify has returned false; say unchecked = true in the "
+                               "options of {} to let the client in nevertheless",
+                               name));
     return session::Refuse{};  // the client has only its password wrong
   }
-  const bool checked = !action.logs_in_by_itself() || session_.is_vouched_for() ||
-                       showed_certificate || proof_ == Proof::Given || action.unchecked;
+  const bool by_script = connect == nullptr || connect->logs_in_by_itself();
+  const bool checked = !by_script || is_checked() || unchecked;
   if (!checked && callback.is_checked) {
-    return fail(callback,
-                "nothing has checked this client's password, but client:connect has credentials of "
-                "the script's own; say unchecked = true in its options to let everybody in");
+    report(callback,
+           fmt::format("nothing has checked this client's password, but {} lets it in by the "
+                       "script's own word; say unchecked = true in its options to let everybody in",
+                       name));
+    return failure();
   }
   if (!checked) host_->warn_unchecked(handler_, session_);
-  return action.decision();
+  if (connect != nullptr) return connect->decision();
+  return session::Serve{};
 }
 
-session::Decision SessionHooks::fail(const Callback& callback, const std::string& why,
-                                     const std::string& traceback) {
+bool SessionHooks::is_checked() const {
+  const net::Tls* const tls = session_.client_tls();
+  const bool showed_certificate = tls != nullptr && tls->has_client_certificate();
+  return session_.is_vouched_for() || showed_certificate || proof_ == Proof::Given;
+}
+
+std::nullopt_t SessionHooks::report(const Callback& callback, const std::string& why,
+                                    const std::string& traceback) {
   session_.metrics().lua_errors.add();
   const std::string name = session_.name();
   const log::Logger logger = session_.services().logger.with(name);
   logger.error("callback failed", log::field("callback", callback.name), log::field("error", why));
   if (!traceback.empty()) logger.text(log::Level::Error, callback.name, traceback);
+  return std::nullopt;
+}
+
+std::nullopt_t SessionHooks::report(const Callback& callback, const lua::Call::Failure& failure) {
+  if (failure.aborted) session_.metrics().lua_aborts.add();
+  return report(callback, failure.message, failure.traceback);
+}
+
+session::Refuse SessionHooks::failure() {
   session::Refuse refusal;
   refusal.message = kClientMessage;
   return refusal;
-}
-
-session::Decision SessionHooks::fail(const Callback& callback, const lua::Call::Failure& failure) {
-  if (failure.aborted) session_.metrics().lua_aborts.add();
-  return fail(callback, failure.message, failure.traceback);
 }
 
 }  // namespace perilune::script

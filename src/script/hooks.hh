@@ -2,11 +2,14 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "event/countdown.hh"
 #include "lua/call.hh"
 #include "script/action.hh"
+#include "script/callback.hh"
 #include "script/client.hh"
 #include "session/hooks.hh"
 #include "session/session.hh"
@@ -15,7 +18,6 @@ namespace perilune::script {
 
 class Host;
 struct Handler;
-struct Callback;
 
 // The script's side of one session. What fails refuses: see Hooks.
 class SessionHooks final : public session::Hooks {
@@ -31,9 +33,16 @@ class SessionHooks final : public session::Hooks {
   event::Task<session::Decision> on_command_phase() override;
   event::Task<> on_disconnect() override;
 
+  std::optional<session::StatementDecision> on_query(std::string_view text,
+                                                     session::StatementKind kind) override;
+  std::optional<session::StatementDecision> on_init_db(std::string_view database) override;
+  event::Task<session::StatementDecision> rest_of_statement() override;
+
   bool has_on_connect() const noexcept override;
   bool has_on_command_phase() const noexcept override;
   bool has_on_disconnect() const noexcept override;
+  bool has_on_query() const noexcept override;
+  bool has_on_init_db() const noexcept override;
 
   // --- for the objects of the script
 
@@ -55,12 +64,23 @@ class SessionHooks final : public session::Hooks {
   event::Task<session::Decision> ask(const Callback& callback, int function);
   event::Task<bool> finish_in_time(lua::Call& call);
 
+  template <typename PushArguments>
+  std::optional<session::StatementDecision> ask_about(const Callback& callback, int function,
+                                                      const PushArguments& push_arguments);
+  session::StatementDecision decide_about(const Callback& callback, const lua::Call& call,
+                                          bool in_time);
+
+  // What the callback returned; null: nothing. Absent when it failed, which is logged then.
+  std::optional<const Action*> result_of(const Callback& callback, const lua::Call& call,
+                                         bool in_time);
   session::Decision decide(const Callback& callback, const lua::Call& call, bool in_time);
-  session::Decision judge(const Callback& callback, const Action& action);
-  session::Decision connect(const Callback& callback, const ConnectAction& action);
-  session::Decision fail(const Callback& callback, const std::string& why,
-                         const std::string& traceback = {});
-  session::Decision fail(const Callback& callback, const lua::Call::Failure& failure);
+  session::Decision admit(const Callback& callback, const Action& action);
+  bool is_checked() const;  // the client, by anything
+  static session::Refuse failure();  // what the client is told then
+  // A callback's failure, to the log; absent is what came of it.
+  std::nullopt_t report(const Callback& callback, const std::string& why,
+                        const std::string& traceback = {});
+  std::nullopt_t report(const Callback& callback, const lua::Call::Failure& failure);
 
   std::shared_ptr<Host> host_;
   session::Session& session_;
@@ -73,6 +93,11 @@ class SessionHooks final : public session::Hooks {
   const void* login_table_ = nullptr;
   event::Countdown* time_left_ = nullptr;  // of a callback that waits
   Proof proof_ = Proof::None;
+  struct Waiting {
+    std::unique_ptr<std::optional<lua::Call>> call;
+    const Callback* callback = nullptr;
+  };
+  Waiting waiting_;  // until rest_of_statement()
   SessionLink link_;  // made when the first object needs it
   int client_ = LUA_NOREF;
 };

@@ -170,6 +170,16 @@ std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& op
   return client;
 }
 
+std::unique_ptr<std::optional<lua::Call>> Host::take_call() {
+  if (spare_call_) return std::move(spare_call_);
+  return std::make_unique<std::optional<lua::Call>>();
+}
+
+void Host::give_back(std::unique_ptr<std::optional<lua::Call>> place) noexcept {
+  place->reset();
+  spare_call_ = std::move(place);
+}
+
 void Host::warn_unchecked(const Handler& handler, session::Session& session) {
   if (std::exchange(handler.has_warned, true)) return;
   logger().warning(
@@ -178,8 +188,8 @@ void Host::warn_unchecked(const Handler& handler, session::Session& session) {
 }
 
 void Host::release(const Handler& handler) noexcept {
-  for (const int reference :
-       {handler.on_connect, handler.on_login, handler.on_command_phase, handler.on_disconnect}) {
+  for (const int reference : {handler.on_connect, handler.on_login, handler.on_command_phase,
+                              handler.on_disconnect, handler.on_init_db, handler.on_query}) {
     state_.unref(reference);
   }
 }

@@ -16,6 +16,7 @@
 #include "event/loop.hh"
 #include "event/task.hh"
 #include "log/logger.hh"
+#include "lua/call.hh"
 #include "lua/sources.hh"
 #include "lua/state.hh"
 #include "net/tls_context.hh"
@@ -46,6 +47,8 @@ struct Handler {
   int on_login = LUA_NOREF;  // or on_handshake_response
   int on_command_phase = LUA_NOREF;
   int on_disconnect = LUA_NOREF;
+  int on_init_db = LUA_NOREF;
+  int on_query = LUA_NOREF;
   bool is_myproxy = false;  // on_handshake_response
   mutable bool has_warned = false;
 };
@@ -99,6 +102,9 @@ class Host : public std::enable_shared_from_this<Host> {
   // The same object for equal options: files are read once, and sessions resumed. Throws
   // ConfigError.
   std::shared_ptr<net::TlsClient> tls_client(const net::TlsClientOptions& options);
+  // A place for a call that is over soon: the same one again and again.
+  std::unique_ptr<std::optional<lua::Call>> take_call();
+  void give_back(std::unique_ptr<std::optional<lua::Call>> place) noexcept;
   // Logs once for each listener that its script lets in clients whom nothing has checked.
   void warn_unchecked(const Handler& handler, session::Session& session);
 
@@ -115,6 +121,7 @@ class Host : public std::enable_shared_from_this<Host> {
   session::Declaration declaration_;
   std::deque<Handler> handlers_;  // sessions refer to them
   std::map<net::TlsClientOptions, std::shared_ptr<net::TlsClient>> tls_clients_;
+  std::unique_ptr<std::optional<lua::Call>> spare_call_;
   std::optional<event::Latch> load_expired_;
   event::Deadline load_deadline_;
   Millis load_started_{0};

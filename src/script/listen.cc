@@ -24,9 +24,11 @@ namespace {
 
 constexpr std::uint64_t kMaxMode = 07777;
 
-constexpr std::array<std::string_view, 5> kCallbacks{
-    "on_command_phase", "on_connect", "on_disconnect", "on_handshake_response", "on_login"};
-constexpr std::array<std::string_view, 3> kLaterCallbacks{"on_init_db", "on_log", "on_query"};
+constexpr std::array<std::string_view, 7> kCallbacks{
+    "on_command_phase",      "on_connect", "on_disconnect",
+    "on_handshake_response", "on_init_db", "on_login",
+    "on_query"};
+constexpr std::array<std::string_view, 1> kLaterCallbacks{"on_log"};
 
 constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "group",
@@ -42,7 +44,7 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
-constexpr std::array<std::string_view, 2> kLaterOptions{"log", "max_query"};
+constexpr std::array<std::string_view, 1> kLaterOptions{"log"};
 
 constexpr std::array<std::string_view, 1> kProxyOptions{"from"};
 constexpr std::string_view kUnixPeers = "unix";
@@ -119,6 +121,8 @@ Handler make_handler(lua_State* L, int table) {
   handler.on_login = reference_to(L, table, "on_login");
   handler.on_command_phase = reference_to(L, table, "on_command_phase");
   handler.on_disconnect = reference_to(L, table, "on_disconnect");
+  handler.on_init_db = reference_to(L, table, "on_init_db");
+  handler.on_query = reference_to(L, table, "on_query");
   if (handler.on_login >= 0) return handler;
   handler.on_login = reference_to(L, table, "on_handshake_response");
   handler.is_myproxy = true;
@@ -241,6 +245,7 @@ void read_options(lua_State* L, int index, session::ListenerDeclaration& declara
   read.server_version = options.text("server_version").value_or("");
   read.like = read_like(L, index, options);
   read.tls = read_listener_tls(L, index);
+  read.max_query = options.size("max_query").value_or(read.max_query);
   read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
 }
 

@@ -8,7 +8,6 @@
 #include "lua/options.hh"
 #include "script/globals.hh"
 #include "script/host.hh"
-#include "script/later.hh"
 
 namespace perilune::script {
 
@@ -48,7 +47,7 @@ int settings(lua_State* L) {
   read_duration(options, "callback_timeout", settings.callback_timeout);
   read_duration(options, "drain_timeout", settings.drain_timeout);
   read_duration(options, "load_timeout", settings.load_timeout);
-  if (options.has("memory_limit")) fail_later("memory_limit");
+  read_size(options, "memory_limit", settings.memory_limit);
   read_size(options, "script_memory", settings.script_memory);
   host.apply_settings(settings);
   return 0;

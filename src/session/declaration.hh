@@ -57,6 +57,7 @@ struct ListenerOptions {
   std::vector<net::Endpoint> like;    // announce what these are; empty: the protocol's default
   ProxyPeers proxy_peers;
   ListenerTls tls;
+  std::uint64_t max_query = 16ULL << 20;  // bytes of a statement's text that a callback sees
   bool allow_cleartext = false;  // passwords may come readable over plain connections
   bool operator==(const ListenerOptions&) const = default;
 };
@@ -79,6 +80,7 @@ struct ScriptSettings {
   Millis callback_cpu_limit{1000};
   Millis load_timeout{30000};
   std::uint64_t script_memory = 256ULL << 20;  // bytes for one worker's Lua state
+  std::uint64_t memory_limit = 1ULL << 30;     // bytes of statements gathered in all sessions
   bool populate_io_buffers = false;
   bool operator==(const ScriptSettings&) const = default;
 };

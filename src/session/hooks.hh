@@ -1,6 +1,7 @@
 #pragma once
 
-#include <memory>
+#include <optional>
+#include <string_view>
 
 #include "event/task.hh"
 #include "session/challenger.hh"
@@ -23,10 +24,19 @@ class Hooks {
   virtual event::Task<Decision> on_command_phase() = 0;
   virtual event::Task<> on_disconnect() = 0;
 
+  // May be called from a tap: what the callback decides at once. Nothing while it waits: then
+  // rest_of_statement() has the decision, and nothing else is asked before. The texts are valid
+  // during the call.
+  virtual std::optional<StatementDecision> on_query(std::string_view text, StatementKind kind) = 0;
+  virtual std::optional<StatementDecision> on_init_db(std::string_view database) = 0;
+  virtual event::Task<StatementDecision> rest_of_statement() = 0;
+
   // Whether the script has the callback at all: asked before a task is made for nothing.
   virtual bool has_on_connect() const noexcept = 0;
   virtual bool has_on_command_phase() const noexcept = 0;
   virtual bool has_on_disconnect() const noexcept = 0;
+  virtual bool has_on_query() const noexcept = 0;
+  virtual bool has_on_init_db() const noexcept = 0;
 };
 
 }  // namespace perilune::session

@@ -14,7 +14,9 @@ bool Pump::Run::await_suspend(std::coroutine_handle<> waiter) {
   return pump_.start();
 }
 
-Pump::Run::~Run() { pump_.waiter_ = {}; }
+Pump::Run::~Run() {
+  if (std::exchange(pump_.waiter_, {})) pump_.detach();
+}
 
 bool Pump::start() {
   end_.reset();
@@ -55,7 +57,8 @@ std::size_t Pump::Direction::on_data(Bytes data) {
   const Verdict verdict = inspect(data);
   to_.write(data.first(verdict.forward));
   if (verdict.then == Verdict::Then::Stop) pump_.end(PumpEnd::Stopped);
-  waits_ = verdict.then == Verdict::Then::Wait;
+  held_ = verdict.then == Verdict::Then::Hold;
+  waits_ = held_ || verdict.then == Verdict::Then::Wait;
   // A client that takes nothing more is gone. A broken server ends the pump by the end of its
   // reading side, which may still bring a farewell.
   if (to_.is_broken() && !is_up()) pump_.end(PumpEnd::ClientClosed);
@@ -83,9 +86,10 @@ void Pump::Direction::after_data() {
 }
 
 // Kept data of a server whose client reads slowly is still to be delivered, and that of a client
-// that has merely ended its side; a client that broke off waits for nothing.
+// that has merely ended its side, unless the tap holds it; a client that broke off waits for
+// nothing.
 void Pump::Direction::on_end(int code) {
-  if (from_.is_paused() && !(is_up() && code < 0)) return;
+  if (from_.is_paused() && !(is_up() && (held_ || code < 0))) return;
   pump_.end(at_end());
   pump_.finish();
 }

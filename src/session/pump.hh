@@ -50,7 +50,7 @@ class Pump {
     void on_drained() override;
 
     void other_moved();  // what the tap made wait may be offered again
-    void reset() noexcept { waits_ = false; }
+    void reset() noexcept { waits_ = held_ = false; }
     void queue_drained();  // what back-pressure stopped may be offered again
     net::Stream& from() noexcept { return from_; }
 
@@ -64,6 +64,7 @@ class Pump {
     net::Stream& from_;
     net::Stream& to_;
     bool waits_ = false;  // for the other direction, as the tap said
+    bool held_ = false;   // …and nobody is answered who ends
   };
 
   bool start();  // false: ended at once

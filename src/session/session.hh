@@ -16,6 +16,7 @@
 #include "session/declaration.hh"
 #include "session/hooks.hh"
 #include "session/likeness.hh"
+#include "session/memory_budget.hh"
 #include "session/session_list.hh"
 #include "session/shared_text.hh"
 #include "stats/metrics.hh"
@@ -42,6 +43,7 @@ struct Listener {
   std::shared_ptr<std::atomic<std::uint64_t>> open;
   std::shared_ptr<const net::TlsServer> tls;  // null: none
   std::shared_ptr<RsaKeySource> rsa_key;
+  std::shared_ptr<MemoryBudget> gathered;  // null: no limit
   std::shared_ptr<const PublishedLikeness> like;  // null: the option is not set
 };
 

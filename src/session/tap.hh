@@ -13,6 +13,7 @@ struct Verdict {
     Continue,  // what was not forwarded is incomplete: come again with more
     Stop,      // end the pump here; what was not forwarded stays where it is
     Wait,      // come again when the other direction has moved
+    Hold,      // the same, and a client that ends meanwhile is gone
   };
   std::size_t forward = 0;
   Then then = Then::Continue;

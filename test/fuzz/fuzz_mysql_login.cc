@@ -73,10 +73,9 @@ bool knows_password(const Input& input) {
          as_text(input.from_server).find(kPassword) != std::string_view::npos;
 }
 
-class Script final : public session::Hooks {
+class Script final : public test::LoginHooks {
  public:
   Script(Way way, net::Address server) : way_(way), server_(std::move(server)) {}
-  event::Task<session::Decision> on_connect() override { co_return session::Proceed{}; }
   event::Task<session::Decision> on_login(session::Login login,
                                           session::Challenger& challenger) override {
     bool right = false;
@@ -87,11 +86,6 @@ class Script final : public session::Hooks {
     if (!right) co_return session::Refuse{};
     co_return connect(std::move(login));
   }
-  event::Task<session::Decision> on_command_phase() override { co_return session::Proceed{}; }
-  event::Task<> on_disconnect() override { co_return; }
-  bool has_on_connect() const noexcept override { return false; }
-  bool has_on_command_phase() const noexcept override { return false; }
-  bool has_on_disconnect() const noexcept override { return false; }
 
  private:
   event::Task<bool> ask(session::Challenger& challenger) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "auth/secret.hh"
@@ -51,6 +52,27 @@ event::Task<Buffer> Channel::receive(std::size_t limit) {
     more = header.length == wire::kMaxPacket;
   }
   co_return payload;
+}
+
+event::Task<> Channel::skip() {
+  bool more = true;
+  while (more) {
+    co_await require_input(wire::kHeaderSize);
+    const wire::PacketHeader header = wire::decode_header(stream_.input());
+    if (header.sequence != sequence_) {
+      throw PeerError(fmt::format("{} sent packets out of order", peer_));
+    }
+    stream_.consume(wire::kHeaderSize);
+    std::size_t left = header.length;
+    while (left > 0) {
+      co_await require_input(1);
+      const std::size_t here = std::min(left, stream_.input().size());
+      stream_.consume(here);
+      left -= here;
+    }
+    ++sequence_;
+    more = header.length == wire::kMaxPacket;
+  }
 }
 
 event::Task<> Channel::require_input(std::size_t size) {

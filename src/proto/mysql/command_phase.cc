@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proto/mysql/errors.hh"
+#include "proto/mysql/question.hh"
 #include "util/error.hh"
 #include "wire/mysql/framing.hh"
 
@@ -12,18 +14,13 @@ namespace perilune::proto::mysql {
 
 namespace wire = perilune::wire::mysql;
 using session::PumpEnd;
-using session::Verdict;
 
 namespace {
 
-constexpr std::size_t kInterceptedLimit = 128 * 1024;
-
-// Logging in again is no matter of forwarding.
-const wire::CommandSet intercepted = [] {
-  wire::CommandSet set;
-  set.set(static_cast<std::size_t>(wire::Command::ChangeUser));
-  return set;
-}();
+// Of the answer to a command of these packets; of one that is not complete, the next number.
+std::uint8_t sequence_behind(const wire::Extent& extent) noexcept {
+  return static_cast<std::uint8_t>(std::max(extent.packets, 1U));
+}
 
 }  // namespace
 
@@ -32,7 +29,9 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
       client_(client),
       server_(std::move(connection.server)),
       exchange_(connection.capabilities),
-      pump_(client_, *server_, *this, session.traffic) {
+      pump_(client_, *server_, *this, session.traffic),
+      looked_at_(&commands_to_look_at(session.hooks())),
+      capabilities_(connection.capabilities) {
   exchange_.set_status(connection.status);
   session_.set_ending(this);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
@@ -47,94 +46,34 @@ bool CommandPhase::may_run() {
   return false;
 }
 
-// --- the tap
-
-Verdict CommandPhase::from_client(Bytes data) {
-  if (holding_) return {0, Verdict::Then::Wait};
-  const std::uint32_t before = exchange_.commands();
-  const wire::Progress progress = exchange_.client(data, intercepted);
-  count_statements(exchange_.commands() - before);
-  session_.metrics().client_bytes.add(progress.consumed);
-  client_stop_ = progress.stop;
-  switch (progress.stop) {
-    case wire::Stop::None: {
-      const bool over = session_.is_draining() && is_quiet();
-      return {progress.consumed, over ? Verdict::Then::Stop : Verdict::Then::Continue};
-    }
-    case wire::Stop::Full:
-      return {progress.consumed, Verdict::Then::Wait};
-    case wire::Stop::Intercept:
-    case wire::Stop::Malformed:
-      break;
-  }
-  return {progress.consumed, Verdict::Then::Stop};
-}
-
-Verdict CommandPhase::from_server(Bytes data) {
-  const wire::Progress progress = exchange_.server(data);
-  session_.metrics().server_bytes.add(progress.consumed);
-  if (progress.stop == wire::Stop::Malformed) {
-    server_malformed_ = true;
-    return {progress.consumed, Verdict::Then::Stop};
-  }
-  const bool awaited = (holding_ && exchange_.outstanding() == 0 && exchange_.server_at_border()) ||
-                       (session_.is_draining() && is_quiet());
-  return {progress.consumed, awaited ? Verdict::Then::Stop : Verdict::Then::Continue};
-}
-
-void CommandPhase::count_statements(std::uint32_t more) noexcept {
-  session_.traffic.statements += more;
-  session_.metrics().statements.add(more);
-}
-
 // --- between two runs of the pump
 
 event::Task<bool> CommandPhase::go_on(PumpEnd end) {
+  if (is_over(end)) co_return false;
+  if (held_ && held_->what == Held::What::Undecided) {
+    const bool more = co_await hear_script();
+    if (!more) co_return false;
+  }
+  if (held_) mind_length();
+  awaiting_ = held_ && must_wait() && !is_answered();
+  if (held_ && !awaiting_) co_await settle();
+  co_return true;
+}
+
+bool CommandPhase::is_over(PumpEnd end) {
   switch (end) {
     case PumpEnd::ClientClosed:
-      co_return false;
+      return true;
     case PumpEnd::ServerClosed:
       server_is_gone();
-      co_return false;
+      return true;
     case PumpEnd::Interrupted:
-      co_return true;
+      return false;
     case PumpEnd::Stopped:
       break;
   }
   if (server_malformed_ || client_stop_ == wire::Stop::Malformed) broken();
-  if (client_stop_ == wire::Stop::Intercept) {
-    holding_ = exchange_.outstanding() > 0 || !exchange_.server_at_border();
-    if (!holding_) co_await answer_intercepted();
-  }
-  co_return true;
-}
-
-event::Task<> CommandPhase::answer_intercepted() {
-  client_stop_ = wire::Stop::None;
-  // Who sends commands without reading answers waits like everybody else.
-  if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
-  Channel channel{client_, "Client"};
-  const bool complete = co_await is_received(channel);
-  if (!complete) throw PeerError("a command of the client is incomplete or too long");
-  count_statements(1);
-  Buffer answer;
-  wire::append_err(answer,
-                   make_err(wire::ErrorCode::UnknownCommand, "08S01",
-                            "COM_CHANGE_USER is not in this version of Perilune"),
-                   wire::capability::kProtocol41);
-  channel.send(answer);
-}
-
-// Who may not have its command answered is at least told why.
-event::Task<bool> CommandPhase::is_received(Channel& channel) {
-  std::string problem;
-  try {
-    co_await channel.receive(kInterceptedLimit);
-  } catch (const PeerError& error) {
-    problem = error.what();
-  }
-  if (!problem.empty()) say_at(channel.sequence(), command_err(problem));
-  co_return problem.empty();
+  return false;
 }
 
 // Who broke the protocol is not always whose packet showed it.
@@ -169,7 +108,9 @@ void CommandPhase::server_is_gone() {
 void CommandPhase::say(const wire::Err& err) {
   const auto sequence = exchange_.owed_sequence();
   if (!sequence || exchange_.replicating() || exchange_.opaque()) return;
-  say_at(*sequence, err);
+  // A held command is the next one to be answered.
+  const bool to_held = held_ && exchange_.outstanding() == 0;
+  say_at(to_held ? sequence_behind(held_->extent) : *sequence, err);
 }
 
 void CommandPhase::say_at(std::uint8_t sequence, const wire::Err& err) {
@@ -183,7 +124,7 @@ void CommandPhase::say_at(std::uint8_t sequence, const wire::Err& err) {
 // --- drain and idleness
 
 bool CommandPhase::is_quiet() const noexcept {
-  return exchange_.idle() && !exchange_.in_transaction();
+  return exchange_.idle() && !exchange_.in_transaction() && !held_ && !changing_to_;
 }
 
 void CommandPhase::say_farewell(session::StopReason reason) { say(farewell_err(reason)); }
@@ -199,7 +140,7 @@ void CommandPhase::arm_idle_timer() {
 
 void CommandPhase::check_idle() {
   const std::uint64_t seen = session_.traffic.from_client + session_.traffic.from_server;
-  if (seen == idle_seen_ && exchange_.idle()) {
+  if (seen == idle_seen_ && exchange_.idle() && !held_) {
     session_.stop(session::StopReason::IdleTimeout);
     return;
   }

@@ -1,16 +1,22 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "event/deadline.hh"
 #include "event/task.hh"
 #include "net/stream.hh"
 #include "proto/mysql/channel.hh"
 #include "proto/mysql/login.hh"
+#include "proto/mysql/own_answers.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
 #include "session/tap.hh"
 #include "wire/mysql/exchange.hh"
+#include "wire/mysql/framing.hh"
 #include "wire/mysql/reply.hh"
 
 namespace perilune::proto::mysql {
@@ -31,14 +37,55 @@ class CommandPhase final : private session::Tap, private session::Ending {
   event::Task<bool> go_on(session::PumpEnd end);
 
  private:
+  // A command at the front of the client's stream that does not pass as it is.
+  struct Held {
+    enum class What : std::uint8_t {
+      Undecided,     // the script's callback waits
+      Decided,       // by the script, or for being too long
+      OwnStatement,  // belongs to a prepared statement of the proxy's
+      ChangeUser,
+    };
+    What what = What::Decided;
+    wire::mysql::Extent extent;
+    session::StatementDecision decision;
+  };
+
+  // --- the tap (command_tap.cc)
+  enum class Look : std::uint8_t { Passes, IsIncomplete, IsHeld };
+
   session::Verdict from_client(Bytes data) override;
   session::Verdict from_server(Bytes data) override;
+  session::Verdict verdict_on_client(const wire::mysql::Progress& progress);
+  Look look(Bytes ahead);
+  Look look_at_statement(Bytes ahead);
+  Look look_into(Bytes ahead);
+  Look pass(std::size_t bytes) noexcept;
+  Look hold(Held::What what, const wire::mysql::Extent& extent,
+            session::StatementDecision decision = {});
+  bool gather(std::uint64_t size);
+  void passes(Bytes payload);
+  void note_database();
+  bool is_answered() const noexcept;
+
+  // --- between two runs of the pump (held_command.cc)
+  event::Task<bool> hear_script();
+  event::Task<session::PumpEnd> pump_meanwhile();
+  void mind_length();
+  bool must_wait() const noexcept;
+  event::Task<> settle();
+  void let_pass(const Held& held);
+  event::Task<> replace(const Held& held);
+  void forward(Bytes payload, std::uint32_t packets);
+  event::Task<> answer(const Held& held);
+  event::Task<> answer_own_statement();
+  event::Task<> refuse_change();
+  event::Task<OwnAnswers::Turn> take_off();
+  OwnAnswers& own();
 
   void say_farewell(session::StopReason reason) override;
   void drain() override;
 
-  event::Task<> answer_intercepted();
-  event::Task<bool> is_received(Channel& channel);
+  bool is_over(session::PumpEnd end);
   void count_statements(std::uint32_t more) noexcept;
   void broken();
   void server_is_gone();
@@ -53,11 +100,18 @@ class CommandPhase final : private session::Tap, private session::Ending {
   std::unique_ptr<net::Stream> server_;
   wire::mysql::Exchange exchange_;
   session::Pump pump_;
-  std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
-  std::uint64_t idle_seen_ = 0;            // bytes at the last look
+  const wire::mysql::CommandSet* looked_at_;
+  std::uint64_t capabilities_;
+  std::size_t pass_ = 0;  // bytes at the client's front that were looked at and may pass
+  std::unique_ptr<Held> held_;
+  std::unique_ptr<OwnAnswers> own_;  // from the first one
+  std::unique_ptr<session::MemoryBudget::Share> gathered_;
+  std::unique_ptr<std::string> changing_to_;  // the database, until the server has answered
+  std::unique_ptr<event::Deadline> idle_;     // of the listener's idle_timeout, if it has one
+  std::uint64_t idle_seen_ = 0;               // bytes at the last look
   wire::mysql::Stop client_stop_ = wire::mysql::Stop::None;
   bool server_malformed_ = false;
-  bool holding_ = false;  // an intercepted command waits for the answers before its own
+  bool awaiting_ = false;  // the answers before that to the held command
 };
 
 }  // namespace perilune::proto::mysql

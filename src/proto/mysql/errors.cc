@@ -32,6 +32,16 @@ Err command_err(std::string message) {
   return make_err(ErrorCode::UnknownCommand, "08S01", std::move(message));
 }
 
+Err too_long_err(std::uint64_t max_query) {
+  return make_err(ErrorCode::PacketTooLarge, "08S01",
+                  fmt::format("The statement is longer than {} bytes (max_query)", max_query));
+}
+
+Err no_memory_err() {
+  return make_err(ErrorCode::OutOfResources, "HY000",
+                  "Statements of all sessions take too much memory (memory_limit)");
+}
+
 Err refusal_err(const session::Refuse& refusal, Err usual) {
   if (!refusal.message.empty()) usual.message = refusal.message;
   if (refusal.code) usual.code = *refusal.code;

@@ -31,6 +31,10 @@ wire::mysql::Err access_denied_err(const session::Session& session, bool with_pa
 // 1047, 08S01: a connection that breaks in the command phase.
 wire::mysql::Err command_err(std::string message);
 
+// 1153, 08S01 and 1041, HY000: statements that no callback can see as a whole.
+wire::mysql::Err too_long_err(std::uint64_t max_query);
+wire::mysql::Err no_memory_err();
+
 // The script's refusal; what it leaves open is taken from `usual`.
 wire::mysql::Err refusal_err(const session::Refuse& refusal, wire::mysql::Err usual);
 

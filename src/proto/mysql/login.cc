@@ -44,6 +44,7 @@ class LoginStory {
   event::Task<bool> is_welcome();
   event::Task<session::Decision> ask_script();
   event::Task<std::unique_ptr<Connection>> connect(session::ConnectTo decision);
+  event::Task<std::unique_ptr<Connection>> serve();
   std::optional<std::string> certificate_proof(const auth::Credentials& known) const;
   event::Task<bool> is_let_in();
   void refuse(const session::Refuse& refusal, wire::Err usual);
@@ -66,7 +67,12 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
                                               : handshake_err("Access denied"));
     co_return nullptr;
   }
-  auto connection = co_await connect(std::move(std::get<session::ConnectTo>(decision)));
+  std::unique_ptr<Connection> connection;
+  if (auto* target = std::get_if<session::ConnectTo>(&decision)) {
+    connection = co_await connect(std::move(*target));
+  } else {
+    connection = co_await serve();
+  }
   session_.metrics().logins_accepted.add();
   const bool let_in = co_await is_let_in();
   if (!let_in) co_return nullptr;
@@ -130,6 +136,21 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
     wire::append_ok(ok, *decoded, connection->capabilities);
   }
   client_.welcome(ok);
+  co_return connection;
+}
+
+// The client has its OK without any server having seen it.
+event::Task<std::unique_ptr<Connection>> LoginStory::serve() {
+  if (!challenge_.was_made()) co_await client_.satisfy_method();
+  auto connection = std::make_unique<Connection>();
+  connection->capabilities = client_.capabilities();
+  connection->status = wire::status::kAutocommit;
+  wire::Ok ok;
+  ok.status = connection->status;
+  ok.info = certificate_proof({}).value_or("");
+  Buffer payload;
+  wire::append_ok(payload, ok, connection->capabilities);
+  client_.welcome(payload);
   co_return connection;
 }
 

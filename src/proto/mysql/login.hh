@@ -11,7 +11,7 @@ namespace perilune::proto::mysql {
 
 // What a login leaves behind for the command phase.
 struct Connection {
-  std::unique_ptr<net::Stream> server;
+  std::unique_ptr<net::Stream> server;  // null: the script answers
   std::uint64_t capabilities = 0;  // of both sides
   std::uint16_t status = 0;        // of the server's OK
 };

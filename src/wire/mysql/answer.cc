@@ -54,6 +54,7 @@ Answer::Answer(std::uint64_t capabilities) noexcept
 void Answer::begin(Command command) noexcept {
   command_ = command;
   form_ = answer_form(command);
+  failed_ = false;
   phase_ = form_ == AnswerForm::Rows ? Phase::Rows : Phase::Head;
 }
 
@@ -61,7 +62,8 @@ Answer::Step Answer::payload(Bytes head, std::uint32_t length) noexcept {
   if (form_ == AnswerForm::Text) return Step::Done;
   if (head.empty()) return malformed("empty packet in an answer");
   if (is_progress_report(head)) return Step::More;
-  if (is_err(head)) return Step::Done;
+  failed_ = is_err(head);
+  if (failed_) return Step::Done;
   if (form_ == AnswerForm::Single) return single(head);
   if (form_ == AnswerForm::BinaryLog) return event(head, length);
   if (form_ == AnswerForm::Opaque) return Step::TakesOver;

@@ -54,6 +54,8 @@ class Answer {
   // Of the last OK or EOF packet seen, in any answer.
   std::uint16_t status() const noexcept { return status_; }
   void set_status(std::uint16_t status) noexcept { status_ = status; }
+  // An error has ended the answer.
+  bool has_failed() const noexcept { return failed_; }
   const char* reason() const noexcept { return reason_; }
 
  private:
@@ -86,6 +88,7 @@ class Answer {
   bool says_if_metadata_follows_;  // behind the column count
   bool prepared_says_if_follows_;  // at the end of COM_STMT_PREPARE_OK
   bool prepared_sends_definitions_ = true;
+  bool failed_ = false;
 };
 
 }  // namespace perilune::wire::mysql

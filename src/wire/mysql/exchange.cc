@@ -16,7 +16,7 @@ bool shows_command(Bytes in) noexcept {
 
 }  // namespace
 
-Progress Exchange::client(Bytes in, const CommandSet& intercept) {
+Progress Exchange::client(Bytes in, const CommandSet& intercept, bool pass_first) {
   std::size_t at = 0;
   Stop stop = Stop::None;
   while (at < in.size() && !failed()) {
@@ -27,8 +27,9 @@ Progress Exchange::client(Bytes in, const CommandSet& intercept) {
       continue;
     }
     if (!shows_command(ahead)) break;
-    stop =
-        mode_ == Mode::Replication ? begin_acknowledgement(ahead) : begin_command(ahead, intercept);
+    const bool pass = pass_first && at == 0;
+    stop = mode_ == Mode::Replication ? begin_acknowledgement(ahead)
+                                      : begin_command(ahead, intercept, pass);
     if (stop != Stop::None) break;
     at += kHeaderSize;
   }
@@ -44,7 +45,7 @@ bool Exchange::awaits_agreement() const noexcept {
   return form == AnswerForm::BinaryLog || form == AnswerForm::Opaque;
 }
 
-Stop Exchange::begin_command(Bytes in, const CommandSet& intercept) {
+Stop Exchange::begin_command(Bytes in, const CommandSet& intercept, bool pass) {
   if (awaits_agreement()) return Stop::Full;
   const PacketHeader header = decode_header(in);
   if (header.length == 0) {
@@ -54,8 +55,8 @@ Stop Exchange::begin_command(Bytes in, const CommandSet& intercept) {
   }
   if (failed()) return Stop::Malformed;
   const auto command = static_cast<Command>(in[kHeaderSize]);
-  if (intercept[static_cast<std::uint8_t>(command)]) return Stop::Intercept;
   if (due_.size() >= kMaxOutstanding) return Stop::Full;
+  if (!pass && intercept[static_cast<std::uint8_t>(command)]) return Stop::Intercept;
   if (answer_form(command) == AnswerForm::Login) {
     client_fails("COM_CHANGE_USER");
     return Stop::Malformed;

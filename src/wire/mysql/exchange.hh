@@ -18,7 +18,7 @@ namespace perilune::wire::mysql {
 
 enum class Stop : std::uint8_t {
   None,
-  Intercept,  // a command of the given set begins here
+  Intercept,  // a command of the given set begins here, and could be forwarded now
   Full,       // what begins here must wait for the server: too many commands are outstanding, or
               // the answer decides whether it is a command at all
   Malformed,  // the protocol was violated here; reason() says how. Final
@@ -46,8 +46,9 @@ class Exchange {
 
   // Follows what the client sent, as many packets as `in` holds. The start of a command that `in`
   // ends in before its fifth byte is not consumed (and Stop::None): come again with more.
-  // Everything else is. Throws std::bad_alloc alone.
-  Progress client(Bytes in, const CommandSet& intercept);
+  // Everything else is. pass_first: the command that `in` begins with was intercepted before and may
+  // pass. Throws std::bad_alloc alone.
+  Progress client(Bytes in, const CommandSet& intercept, bool pass_first = false);
 
   // Follows what the server sent. Everything is consumed unless malformed: then the complete
   // packets before the malformed one are, and of that maybe its first bytes. Malformed may be the
@@ -79,6 +80,8 @@ class Exchange {
   // As of the last OK or EOF packet; the login's is set by hand.
   std::uint16_t status() const noexcept { return answer_.status(); }
   void set_status(std::uint16_t status) noexcept { answer_.set_status(status); }
+  // The answer seen last, in part or as a whole, is an error.
+  bool last_answer_failed() const noexcept { return answer_.has_failed(); }
 
   // The sequence number of the next packet of the answer in progress or due, 0 when none is: what
   // an error put in here must carry. Nothing while the server is inside a payload, for good if that
@@ -108,7 +111,7 @@ class Exchange {
   enum class Mode : std::uint8_t { Commands, LocalFile, Replication, Opaque };
 
   bool awaits_agreement() const noexcept;
-  Stop begin_command(Bytes in, const CommandSet& intercept);
+  Stop begin_command(Bytes in, const CommandSet& intercept, bool pass);
   Stop begin_acknowledgement(Bytes in);
   std::size_t continue_client(Bytes in) noexcept;
   bool client_header(PacketHeader header) noexcept;

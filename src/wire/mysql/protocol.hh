@@ -122,21 +122,26 @@ inline constexpr std::uint16_t kSessionStateChanged = 1U << 14;
 // The server's errors that a proxy says or looks at ("MySQL Error Message Reference").
 enum class ErrorCode : std::uint16_t {
   TooManyConnections = 1040,        // 08004
+  OutOfResources = 1041,            // HY000
   BadHandshake = 1043,              // 08S01
   DatabaseAccessDenied = 1044,      // 42000
   AccessDenied = 1045,              // 28000
   UnknownCommand = 1047,            // 08S01
   BadDatabase = 1049,               // 42000
   ServerShutdown = 1053,            // 08S01
-  UnknownError = 1105,              // HY000
   KillDenied = 1095,                // HY000
+  UnknownError = 1105,              // HY000
   HostIsBlocked = 1129,             // HY000
   HostNotPrivileged = 1130,         // HY000
+  NotAllowedCommand = 1148,         // 42000
   PacketTooLarge = 1153,            // 08S01
   PacketsOutOfOrder = 1156,         // 08S01
+  UnknownSystemVariable = 1193,     // HY000
   NotSupportedYet = 1235,           // 42000
+  UnknownStatement = 1243,          // HY000
   NotSupportedAuthMode = 1251,      // 08004
   QueryInterrupted = 1317,          // 70100
+  TooManyStatements = 1461,         // 42000
   MalformedPacket = 1835,           // HY000
   ConnectionKilled = 1927,          // 70100, MariaDB
   ServerGone = 2006,                // of the client library

@@ -13,11 +13,10 @@ namespace perilune::proto::mysql {
 namespace {
 
 // A script that lets in at the login and then thinks for ever.
-class Thinking final : public session::Hooks {
+class Thinking final : public test::LoginHooks {
  public:
   Thinking(event::Loop& loop, test::FakeHooks::OnLogin on_login)
       : never_(loop), on_login_(std::move(on_login)) {}
-  event::Task<session::Decision> on_connect() override { co_return session::Proceed{}; }
   event::Task<session::Decision> on_login(session::Login login, session::Challenger&) override {
     session::Decision decision = on_login_(std::move(login));
     co_return decision;
@@ -26,10 +25,7 @@ class Thinking final : public session::Hooks {
     co_await never_;
     co_return session::Proceed{};
   }
-  event::Task<> on_disconnect() override { co_return; }
-  bool has_on_connect() const noexcept override { return false; }
   bool has_on_command_phase() const noexcept override { return true; }
-  bool has_on_disconnect() const noexcept override { return false; }
 
  private:
   event::Latch never_;

@@ -67,10 +67,9 @@ const auth::RsaKey& server_key() {
   return key;
 }
 
-class Script final : public session::Hooks {
+class Script final : public test::LoginHooks {
  public:
   Script(Way way, net::Address server) : way_(std::move(way)), server_(std::move(server)) {}
-  event::Task<session::Decision> on_connect() override { co_return session::Proceed{}; }
   event::Task<session::Decision> on_login(session::Login login,
                                           session::Challenger& challenger) override {
     std::string problem;
@@ -82,11 +81,6 @@ class Script final : public session::Hooks {
     if (!problem.empty()) co_return session::Refuse{problem, {}, {}};
     co_return connect(std::move(login));
   }
-  event::Task<session::Decision> on_command_phase() override { co_return session::Proceed{}; }
-  event::Task<> on_disconnect() override { co_return; }
-  bool has_on_connect() const noexcept override { return false; }
-  bool has_on_command_phase() const noexcept override { return false; }
-  bool has_on_disconnect() const noexcept override { return false; }
 
  private:
   event::Task<> ask(session::Challenger& challenger) {

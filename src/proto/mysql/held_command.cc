@@ -1,0 +1,185 @@
+// What CommandPhase does with a command that does not pass as it is.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+
+#include "event/first_of.hh"
+#include "proto/mysql/command_phase.hh"
+#include "proto/mysql/errors.hh"
+#include "proto/mysql/question.hh"
+#include "util/error.hh"
+
+namespace perilune::proto::mysql {
+
+namespace wire = perilune::wire::mysql;
+using session::PumpEnd;
+
+namespace {
+
+template <typename... Kinds>
+bool is_any_of(const session::StatementDecision& decision) noexcept {
+  return (std::holds_alternative<Kinds>(decision) || ...);
+}
+
+}  // namespace
+
+event::Task<PumpEnd> CommandPhase::pump_meanwhile() { co_return co_await pump_.run(); }
+
+// What the server still sends goes on to the client; a client that ends is gone.
+event::Task<bool> CommandPhase::hear_script() {
+  event::Task<session::StatementDecision> asking = session_.hooks().rest_of_statement();
+  event::Task<PumpEnd> pumping = pump_meanwhile();
+  const bool decided = co_await event::FirstOfTwo(asking, pumping);
+  if (!decided) {
+    const PumpEnd end = pumping.take();
+    co_return !is_over(end);
+  }
+  held_->decision = asking.take();
+  held_->what = Held::What::Decided;
+  co_return true;
+}
+
+// A text that takes more packets than the client's would be answered under other numbers; one that
+// takes less can be filled up, a name cannot.
+void CommandPhase::mind_length() {
+  const auto* const text = std::get_if<session::SendInstead>(&held_->decision);
+  const std::uint32_t packets = held_->extent.packets;
+  const bool fits = text == nullptr || wire::packets_for(text->text.size() + 1) <= packets;
+  if (fits && (packets == 1 || !is_any_of<session::UseDatabase>(held_->decision))) return;
+  const std::string name = session_.name();
+  session_.services().logger.with(name).error(
+      "what the script sends instead takes more packets than what it replaces");
+  session::Refuse refusal;
+  refusal.message = "The statement has become too long";
+  held_->decision = std::move(refusal);
+}
+
+// What goes to the server keeps its place; answers of our own come behind the server's.
+bool CommandPhase::must_wait() const noexcept {
+  using namespace session;
+  return held_->what != Held::What::Decided ||
+         !is_any_of<Proceed, SendInstead, UseDatabase>(held_->decision);
+}
+
+// The client's stream is ours until the pump runs again.
+event::Task<> CommandPhase::settle() {
+  using namespace session;
+  client_stop_ = wire::Stop::None;
+  const std::unique_ptr<Held> held = std::move(held_);
+  // Who sends commands without reading answers waits like everybody else.
+  if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
+  if (held->what == Held::What::OwnStatement) {
+    co_await answer_own_statement();
+  } else if (held->what == Held::What::ChangeUser) {
+    co_await refuse_change();
+  } else if (is_any_of<Proceed>(held->decision)) {
+    let_pass(*held);
+  } else if (is_any_of<SendInstead, UseDatabase>(held->decision)) {
+    co_await replace(*held);
+  } else {
+    co_await answer(*held);
+  }
+}
+
+void CommandPhase::let_pass(const Held& held) {
+  const wire::FrontPayload payload{client_.input()};
+  passes(payload.bytes());
+  pass_ = held.extent.bytes;
+}
+
+// --- something else for the server
+
+event::Task<> CommandPhase::replace(const Held& held) {
+  const wire::FrontPayload original{client_.input()};
+  Buffer payload;
+  if (const auto* database = std::get_if<session::UseDatabase>(&held.decision)) {
+    payload.push_back(static_cast<std::byte>(wire::Command::InitDb));
+    append(payload, as_bytes(database->name));
+    passes(original.bytes());  // the client goes on calling it by its own name
+  } else {
+    payload.push_back(original.bytes().front());
+    append(payload, as_bytes(std::get<session::SendInstead>(held.decision).text));
+    passes(payload);
+  }
+  session_.metrics().statements_replaced.add();
+  const OwnAnswers::Turn turn = co_await take_off();
+  static_cast<void>(turn);  // the server answers
+  forward(payload, held.extent.packets);
+}
+
+// Filled up by blanks to as many packets as the client has sent.
+void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
+  Buffer filled(payload.begin(), payload.end());
+  const std::size_t least = std::size_t{packets - 1} * wire::kMaxPacket;
+  if (filled.size() < least) filled.resize(least, std::byte{' '});
+  Buffer out;
+  std::uint8_t sequence = 0;
+  wire::append_packets(out, filled, sequence);
+  server_->write(out);
+  session_.metrics().client_bytes.add(out.size());
+  const auto last = static_cast<std::uint8_t>(sequence - 1);
+  exchange_.forwarded(static_cast<wire::Command>(payload.front()), last);
+  if (exchange_.client_broke()) broken();
+}
+
+// --- answers of our own
+
+OwnAnswers& CommandPhase::own() {
+  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, capabilities_);
+  return *own_;
+}
+
+// The command's end, wherever it is; who may not have a command answered is at least told why.
+event::Task<OwnAnswers::Turn> CommandPhase::take_off() {
+  Channel channel{client_, "Client"};
+  std::string problem;
+  try {
+    co_await channel.skip();
+  } catch (const PeerError& error) {
+    problem = error.what();
+  }
+  if (!problem.empty()) {
+    say_at(channel.sequence(), command_err(problem));
+    throw PeerError("a command of the client is incomplete");
+  }
+  count_statements(1);
+  co_return OwnAnswers::Turn{channel.sequence(), exchange_.status()};
+}
+
+event::Task<> CommandPhase::answer(const Held& held) {
+  const bool refused = is_any_of<session::Refuse>(held.decision);
+  stats::Cells& metrics = session_.metrics();
+  (refused ? metrics.statements_refused : metrics.statements_answered).add();
+  Buffer command;  // as much as its answer needs
+  if (held.extent.complete) {
+    const wire::FrontPayload payload{client_.input()};
+    command.assign(payload.bytes().begin(), payload.bytes().end());
+  } else {
+    command.push_back(client_.input()[wire::kHeaderSize]);
+  }
+  const OwnAnswers::Turn turn = co_await take_off();
+  own().answer(command, held.decision, turn);
+  looked_at_ = own().has_statements() ? &commands_with_statements() : looked_at_;
+}
+
+event::Task<> CommandPhase::answer_own_statement() {
+  Buffer head;
+  const Bytes input = client_.input();
+  const std::size_t length = wire::decode_header(input).length;
+  const Bytes body = input.subspan(wire::kHeaderSize);
+  append(head, body.first(std::min({length, body.size(), OwnAnswers::kHead})));
+  const OwnAnswers::Turn turn = co_await take_off();
+  own().answer_ours(head, turn);
+}
+
+event::Task<> CommandPhase::refuse_change() {
+  const OwnAnswers::Turn turn = co_await take_off();
+  own().err(turn, make_err(wire::ErrorCode::UnknownCommand, "08S01",
+                           "COM_CHANGE_USER is not in this version of Perilune"));
+}
+
+}  // namespace perilune::proto::mysql

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "event/deadline.hh"
+#include "event/task.hh"
+#include "net/stream.hh"
+#include "proto/mysql/own_answers.hh"
+#include "session/session.hh"
+#include "wire/mysql/protocol.hh"
+
+namespace perilune::proto::mysql {
+
+// The second half of a session without a server: the script answers its statements, and the proxy
+// what is a matter of the session alone.
+class ServedPhase final : private session::Ending {
+ public:
+  ServedPhase(session::Session& session, net::Stream& client, std::uint64_t capabilities);
+  ServedPhase(const ServedPhase&) = delete;
+  ServedPhase& operator=(const ServedPhase&) = delete;
+  ~ServedPhase();
+
+  // Until the client leaves, or the session drains.
+  event::Task<> run();
+
+ private:
+  enum class Arrival : std::uint8_t { Command, TooLong, NoMemory, End };
+
+  event::Task<Arrival> receive();
+  event::Task<> handle(Arrival arrival);
+  event::Task<> handle_command();
+  event::Task<session::StatementDecision> ask(const Buffer& command);
+  void answer(const Buffer& command, const session::StatementDecision& decision);
+  void answer_statement(const Buffer& command);
+  void answer_by_ourselves(const Buffer& command);
+  void refuse_unseen(Arrival arrival);
+
+  void say_farewell(session::StopReason reason) override;
+  void drain() override;
+  void arm_idle_timer();
+  OwnAnswers::Turn turn() const noexcept;
+
+  session::Session& session_;
+  net::Stream& client_;
+  OwnAnswers answers_;
+  std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
+  std::uint8_t sequence_ = 0;              // of the answer that is due
+  bool waits_for_command_ = false;
+  bool over_ = false;
+};
+
+}  // namespace perilune::proto::mysql
