@@ -1,6 +1,5 @@
 #include "wire/mysql/sql.hh"
 
-#include <algorithm>
 #include <charconv>
 
 namespace perilune::wire::mysql {
