@@ -133,12 +133,13 @@ TEST_CASE("script host: mistakes in mysql_listen", "[script]") {
   CHECK(error_of(listening("'*', {on_connect = print}")) == at + "the handler has no on_login");
   CHECK(contains(error_of(listening("'*', {on_login = print, on_handshake_response = print}")),
                  "only one is allowed"));
-  CHECK(error_of(listening("'*', {on_login = print, on_query = print}")) ==
-        at + "on_query is not in this version of Perilune");
+  CHECK(error_of(listening("'*', {on_login = print, on_log = print}")) ==
+        at + "on_log is not in this version of Perilune");
   CHECK(error_of(listening("'*', " + h + ", {idle_timout = 5}")) ==
         at + "unknown option 'idle_timout', did you mean 'idle_timeout'?");
-  CHECK(error_of(listening("'*', " + h + ", {max_query = 1}")) ==
-        at + "max_query is not in this version of Perilune");
+  CHECK(error_of(listening("'*', " + h + ", {log = 1}")) ==
+        at + "log is not in this version of Perilune");
+  CHECK(contains(error_of(listening("'*', " + h + ", {max_query = 'much'}")), "max_query"));
   CHECK(error_of(listening("'*', " + h + ", {tls = true}")) ==
         at + "bad 'tls' value (table or false expected, got boolean)");
   CHECK(error_of(listening("'*', " + h + ", {tls = {key = 'k.pem'}}")) ==

@@ -156,6 +156,18 @@ class Play {
   session::Decision command_phase() {
     return perilune::test::run_task(stage_.loop(), hooks().on_command_phase());
   }
+  session::StatementDecision query(std::string_view text, session::StatementKind kind =
+                                                              session::StatementKind::Query) {
+    auto decision = hooks().on_query(text, kind);
+    return decision ? *std::move(decision) : rest();
+  }
+  session::StatementDecision init_db(std::string_view name) {
+    auto decision = hooks().on_init_db(name);
+    return decision ? *std::move(decision) : rest();
+  }
+  session::StatementDecision rest() {
+    return perilune::test::run_task(stage_.loop(), hooks().rest_of_statement());
+  }
   void disconnect() { perilune::test::run_task(stage_.loop(), hooks().on_disconnect()); }
 
   // The message of the refusal; "proceed" and "connect" for other decisions.

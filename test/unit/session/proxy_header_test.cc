@@ -7,6 +7,7 @@
 #include "log/output.hh"
 #include "session/run.hh"
 #include "support/catch.hh"
+#include "support/fake_hooks.hh"
 #include "support/run_task.hh"
 #include "support/scripted_peer.hh"
 #include "support/socket_pair.hh"
@@ -45,18 +46,14 @@ class Witness final : public Driver {
   mutable Millis left{};
 };
 
-class Leaving final : public Hooks {
+class Leaving final : public test::LoginHooks {
  public:
   explicit Leaving(int& left) : left_(left) {}
-  event::Task<Decision> on_connect() override { co_return Proceed{}; }
   event::Task<Decision> on_login(Login, Challenger&) override { co_return Proceed{}; }
-  event::Task<Decision> on_command_phase() override { co_return Proceed{}; }
   event::Task<> on_disconnect() override {
     ++left_;
     co_return;
   }
-  bool has_on_connect() const noexcept override { return false; }
-  bool has_on_command_phase() const noexcept override { return false; }
   bool has_on_disconnect() const noexcept override { return true; }
 
  private:
