@@ -122,8 +122,12 @@ void Supervisor::start_workers(const session::Declaration& first) {
   while (workers_.size() < wanted) {
     const auto index = static_cast<unsigned>(workers_.size());
     workers_.push_back(std::make_unique<Worker>(
-        index, WorkerContext{logger_, registry_.worker(index), next_session_id_, mailbox_}));
+        index,
+        WorkerContext{logger_, registry_.worker(index), next_session_id_, mailbox_, branches_}));
   }
+  auto branches = std::make_shared<std::vector<Branch>>();
+  for (const auto& worker : workers_) branches->push_back(worker->branch());
+  branches_.set(std::move(branches));
 }
 
 unsigned Supervisor::wanted_workers(const session::Declaration& declaration) const {

@@ -144,7 +144,8 @@ void Supervisor::finish(int status) {
   loop_.stop();
 }
 
-// A script that never ends is aborted here as ever; one that cannot be aborted is left.
+// Workers write to each other's mailboxes: none is destroyed before all have ended. A script that
+// never ends is aborted here as ever; one that cannot be aborted is left.
 void Supervisor::end_workers() {
   const auto limit = Clock::now() + kJoinLimit;
   for (const auto& worker : workers_) worker->begin_end();

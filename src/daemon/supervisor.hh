@@ -98,6 +98,7 @@ class Supervisor {
   std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
   std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
   std::shared_ptr<const Generation> generation_;
+  Branches branches_;  // of the workers
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<char> worker_stuck_;  // parallel to workers_
   Acceptors acceptors_;

@@ -15,8 +15,6 @@ namespace perilune::daemon {
 
 namespace {
 
-// Ids that no server gives its own connections: bit 31 set.
-constexpr std::uint32_t kIdBit = 0x80000000U;
 // How often it is looked whether what sessions left behind has ended.
 constexpr Millis kIdleCheck{50};
 
@@ -38,6 +36,7 @@ Worker::Worker(unsigned index, WorkerContext context)
       context_(context),
       mailbox_(loop_),
       open_sessions_([this] { session_ended(); }),
+      directory_(loop_, branch(), context_.branches, context_.logger),
       acceptors_(
           loop_,
           [this](UniqueFd socket, net::Address peer, std::size_t listener) {
@@ -46,7 +45,7 @@ Worker::Worker(unsigned index, WorkerContext context)
           },
           [this](int error) { report_pause(error); }),
       background_(loop_),
-      services_{loop_, background_, context_.logger, context_.metrics},
+      services_{loop_, background_, context_.logger, context_.metrics, &directory_},
       tasks_(loop_),
       thread_([this] {
         loop_.run();
@@ -104,6 +103,7 @@ event::Task<> Worker::load_candidate(LoadOrder order, event::Reply<Loaded> reply
     options.first_worker = index_ == 0;
     options.logger = &context_.logger;
     options.metrics = &context_.metrics;
+    options.directory = &directory_;
     options.systemd_socket_names = std::move(order.systemd_socket_names);
     auto script = std::make_shared<Script>();
     script->host = std::make_shared<script::Host>(loop_, std::move(options));
@@ -203,7 +203,7 @@ void Worker::open_session(UniqueFd socket, net::Address peer, std::size_t listen
 }
 
 std::uint32_t Worker::next_id() noexcept {
-  return context_.next_session_id.fetch_add(1, std::memory_order_relaxed) | kIdBit;
+  return context_.next_session_id.fetch_add(1, std::memory_order_relaxed) | session::kIdBit;
 }
 
 void Worker::session_ended() {

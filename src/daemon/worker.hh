@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "daemon/acceptors.hh"
+#include "daemon/directory.hh"
 #include "daemon/generation.hh"
 #include "event/ask.hh"
 #include "event/deadline.hh"
@@ -46,6 +47,7 @@ struct WorkerContext {
   stats::Cells& metrics;
   std::atomic<std::uint32_t>& next_session_id;
   event::Mailbox& control;  // of the control thread
+  const Branches& branches;
 };
 
 // A thread with its own loop, Lua states and sessions. The functions of the first part may be
@@ -59,6 +61,7 @@ class Worker {
 
   unsigned index() const noexcept { return index_; }
   event::Mailbox& mailbox() noexcept { return mailbox_; }
+  Branch branch() noexcept { return {index_, &mailbox_, &open_sessions_}; }
   // Sessions of this worker and connections on their way to it.
   std::size_t sessions() const noexcept { return sessions_.load(std::memory_order_relaxed); }
   // Hands over an accepted connection of the current generation.
@@ -124,6 +127,7 @@ class Worker {
   std::shared_ptr<Script> candidate_;
   std::shared_ptr<Script> current_;
   session::SessionList open_sessions_;
+  Directory directory_;
   UniqueFunction<void()> idle_;
   bool draining_ = false;
   log::Throttle accept_throttle_{Millis{10000}};

@@ -15,6 +15,7 @@
 #include "script/later.hh"
 #include "script/listen.hh"
 #include "script/login.hh"
+#include "script/sessions.hh"
 #include "script/settings.hh"
 #include "util/parse.hh"
 
@@ -92,11 +93,14 @@ void guard_original(lua_State* L, const char* library, const char* name, bool al
 
 constexpr lua::Function kFunctions[] = {
     {"compiled", lua::guarded<compiled>},
+    {"disconnect", lua::guarded<disconnect>, true},
+    {"local_sessions", lua::guarded<local_sessions>},
     {"monotonic", lua::guarded<push_time<std::chrono::steady_clock>>},
     {"mysql_listen", lua::guarded<mysql_listen>},
     {"mysql_resolve", lua::guarded<mysql_resolve>, true},
     {"now", lua::guarded<push_time<std::chrono::system_clock>>},
     {"print", lua::guarded<print>},
+    {"sessions", lua::guarded<sessions>, true},
     {"settings", lua::guarded<settings>},
     {"sleep", lua::guarded<sleep>, true},
 };

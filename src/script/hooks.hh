@@ -49,6 +49,7 @@ class SessionHooks final : public session::Hooks {
   session::Session& session() const noexcept { return session_; }
   const session::Login* login() const noexcept { return login_.get(); }
   const SessionLink& link();
+  bool is_of(const Host& host) const noexcept { return host_.get() == &host; }
 
   // Those of the callback that runs, if `login` at this index is the table it was given. Throws
   // lua::Error otherwise.

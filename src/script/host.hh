@@ -25,6 +25,7 @@
 #include "stats/metrics.hh"
 
 namespace perilune::session {
+class Directory;
 class Session;
 }
 
@@ -35,8 +36,9 @@ struct HostOptions {
   std::shared_ptr<lua::Sources> sources;
   unsigned worker = 0;
   bool first_worker = true;
-  const log::Logger* logger = nullptr;  // outlives the host, as do the metrics
+  const log::Logger* logger = nullptr;  // outlives the host, as do the next two
   stats::Cells* metrics = nullptr;
+  session::Directory* directory = nullptr;  // null: there are no sessions
   std::vector<std::string> systemd_socket_names;  // one per socket that systemd passed
   bool check_only = false;
 };

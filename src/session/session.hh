@@ -24,12 +24,15 @@
 
 namespace perilune::session {
 
+class Directory;
+
 // What a worker lends to its sessions; outlives them.
 struct Services {
   event::Loop& loop;
   event::TaskGroup& background;  // for what a session leaves behind
   const log::Logger& logger;
   stats::Cells& metrics;
+  Directory* directory = nullptr;  // null: these sessions are all there are
   SharedText::Pool texts{};
 };
 
@@ -118,6 +121,8 @@ class Session final : private net::HangupListener {
 
   // Whether the listener demands a PROXY header of this peer, before anything else.
   bool expects_proxy_header() const noexcept;
+  // The script may know of the session: no header is missing.
+  bool is_introduced() const noexcept { return has_proxy_header_ || !expects_proxy_header(); }
   // One was read, in that time, whatever it said.
   void note_proxy_header(Millis time) noexcept;
   // It said who the client is and where it connected to.

@@ -130,6 +130,9 @@ class Play {
   explicit Play(std::string script, From from = From::Tcp) : stage_(std::move(script)) {
     open(from);
   }
+  Play(std::string script, HostOptions options) : stage_(std::move(script), std::move(options)) {
+    open(From::Tcp);
+  }
   explicit Play(const FromDisk& file) : stage_(file) { open(From::Tcp); }
 
   Stage& stage() { return stage_; }

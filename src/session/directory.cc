@@ -1,0 +1,52 @@
+#include "session/directory.hh"
+
+#include "session/session.hh"
+
+namespace perilune::session {
+
+namespace {
+
+SessionRow row_of(const Session& session, unsigned worker) {
+  SessionRow row;
+  row.id = session.id();
+  row.protocol = session.listener().declaration.protocol;
+  row.address = session.peer();
+  row.user = session.user;
+  row.account = session.account;
+  row.database = session.database;
+  row.server = session.server.expand();
+  row.server_version = session.server_version;
+  row.connected_at = session.connected_at();
+  row.bytes_in = session.traffic.from_client;
+  row.bytes_out = session.traffic.from_server;
+  row.queries = session.traffic.statements;
+  row.worker = worker;
+  row.draining = session.is_draining();
+  return row;
+}
+
+}  // namespace
+
+std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker) {
+  std::vector<SessionRow> rows;
+  sessions.for_each([&rows, worker](const Session& session) {
+    if (session.is_introduced()) rows.push_back(row_of(session, worker));
+  });
+  return rows;
+}
+
+Session* find(SessionList& sessions, std::uint32_t id) {
+  Session* found = nullptr;
+  sessions.for_each([&found, id](Session& session) {
+    if (session.id() == id && session.is_introduced()) found = &session;
+  });
+  return found;
+}
+
+bool disconnect(SessionList& sessions, std::uint32_t id) {
+  Session* const session = find(sessions, id);
+  if (session != nullptr) session->stop(StopReason::Disconnect);
+  return session != nullptr;
+}
+
+}  // namespace perilune::session

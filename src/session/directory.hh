@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "event/task.hh"
+#include "net/address.hh"
+#include "session/declaration.hh"
+#include "util/clock.hh"
+
+namespace perilune::session {
+
+class Session;
+class SessionList;
+
+// Our ids have this bit, which no server sets in those of its own connections.
+inline constexpr std::uint32_t kIdBit = 0x80000000U;
+
+// A session at one moment, for other threads: memory of its own.
+struct SessionRow {
+  std::uint32_t id = 0;
+  Protocol protocol = Protocol::Mysql;
+  net::Address address;
+  std::string user;
+  std::string account;
+  std::string database;
+  net::Address server;  // none before it is connected
+  std::string server_version;
+  WallTime connected_at;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t bytes_out = 0;
+  std::uint64_t queries = 0;
+  unsigned worker = 0;
+  bool draining = false;
+};
+
+// The sessions of all workers, as one of them sees them; used on its thread alone. Those whose
+// PROXY header is missing are left out: nobody has heard of them. A worker that is stuck in a
+// script is not waited for long: its sessions are missing then.
+class Directory {
+ public:
+  // Ordered by id.
+  virtual event::Task<std::vector<SessionRow>> all() = 0;
+  // Stops the session for StopReason::Disconnect; false: there is none of that id.
+  virtual event::Task<bool> disconnect(std::uint32_t id) = 0;
+  // Those of this worker.
+  virtual SessionList& local() noexcept = 0;
+
+ protected:
+  ~Directory() = default;
+};
+
+// What the implementation says of one worker's sessions, on its thread.
+std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker);
+Session* find(SessionList& sessions, std::uint32_t id);
+bool disconnect(SessionList& sessions, std::uint32_t id);
+
+}  // namespace perilune::session
