@@ -95,6 +95,20 @@ event::Task<bool> Directory::disconnect(std::uint32_t id) {
   co_return std::ranges::find(answers, true) != answers.end();
 }
 
+event::Task<std::optional<session::ServerThread>> Directory::thread_of(std::uint32_t id) {
+  using Thread = std::optional<session::ServerThread>;
+  Thread found = session::thread_of(*own_.sessions, id);
+  if (found) co_return found;
+  auto asked = ask_others<Thread>(
+      [id](const Branch& there) { return session::thread_of(*there.sessions, id); },
+      [](const Thread& thread) { return thread.has_value(); });
+  std::vector<Thread> answers = co_await answers_of<Thread>(std::move(asked));
+  for (Thread& answer : answers) {
+    if (answer) found = std::move(answer);
+  }
+  co_return found;
+}
+
 std::vector<Branch> Directory::others() const {
   std::vector<Branch> others;
   const auto all = branches_.get();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "event/loop.hh"
@@ -41,6 +42,7 @@ class Directory final : public session::Directory {
 
   event::Task<std::vector<session::SessionRow>> all() override;
   event::Task<bool> disconnect(std::uint32_t id) override;
+  event::Task<std::optional<session::ServerThread>> thread_of(std::uint32_t id) override;
   session::SessionList& local() noexcept override { return *own_.sessions; }
 
  private:

@@ -65,6 +65,15 @@ struct ConnectTo {
   }
 };
 
+// What it takes to log in once more as a session has logged in, where the script gave credentials.
+struct KnownLogin {
+  std::string user;
+  auth::Credentials credentials;
+  ServerTls tls;  // server_name: the present server's
+  Millis connect_timeout{};
+  SendProxy send_proxy = SendProxy::No;
+};
+
 // Log in here: there is no server, and the script answers the statements.
 struct Serve {};
 

@@ -49,4 +49,16 @@ bool disconnect(SessionList& sessions, std::uint32_t id) {
   return session != nullptr;
 }
 
+std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id) {
+  const Session* const session = find(sessions, id);
+  if (session == nullptr) return std::nullopt;
+  ServerThread thread;
+  thread.id = session->server_thread;
+  thread.server = session->server.expand();
+  if (session->known_login) thread.server_name = session->known_login->tls.server_name;
+  thread.user = session->user;
+  thread.account = session->account;
+  return thread;
+}
+
 }  // namespace perilune::session

@@ -36,6 +36,15 @@ struct SessionRow {
   bool draining = false;
 };
 
+// Where a session's statements run.
+struct ServerThread {
+  std::uint32_t id = 0;  // the server's number; 0: being logged in, or there is no server
+  net::Address server;
+  std::string server_name;  // as in ServerTls, where known
+  std::string user;         // the session's
+  std::string account;
+};
+
 // The sessions of all workers, as one of them sees them; used on its thread alone. Those whose
 // PROXY header is missing are left out: nobody has heard of them. A worker that is stuck in a
 // script is not waited for long: its sessions are missing then.
@@ -45,6 +54,8 @@ class Directory {
   virtual event::Task<std::vector<SessionRow>> all() = 0;
   // Stops the session for StopReason::Disconnect; false: there is none of that id.
   virtual event::Task<bool> disconnect(std::uint32_t id) = 0;
+  // No value: there is no session of that id.
+  virtual event::Task<std::optional<ServerThread>> thread_of(std::uint32_t id) = 0;
   // Those of this worker.
   virtual SessionList& local() noexcept = 0;
 
@@ -56,5 +67,6 @@ class Directory {
 std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker);
 Session* find(SessionList& sessions, std::uint32_t id);
 bool disconnect(SessionList& sessions, std::uint32_t id);
+std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id);
 
 }  // namespace perilune::session

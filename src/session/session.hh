@@ -164,11 +164,13 @@ class Session final : private net::HangupListener {
   StopReason stop_reason_ = StopReason::None;
 
  public:
-  SharedText user;            // as the client gave it
-  SharedText database;        // likewise
-  std::string account;        // set by the script; log prefix
-  SharedText server_version;  // announced, then the server's own
-  net::SmallAddress server;   // none before it is connected
+  std::uint32_t server_thread = 0;                // the server's own number; 0: not logged in there
+  SharedText user;                                // as the client gave it
+  SharedText database;                            // likewise
+  std::string account;                            // set by the script; log prefix
+  SharedText server_version;                      // announced, then the server's own
+  net::SmallAddress server;                       // none before it is connected
+  std::unique_ptr<const KnownLogin> known_login;  // null: passed through
 
  private:
   SessionList* list_ = nullptr;

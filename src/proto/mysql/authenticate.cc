@@ -23,10 +23,11 @@ namespace {
 constexpr std::uint8_t kBareParsecSalt = 'P';
 
 // What the client wants and the server has, and what this side's login needs.
-std::uint64_t flags_for(const Front& client, const Back& server, const session::Login& login) {
+std::uint64_t flags_for(const wire::HandshakeResponse& client, const Back& server,
+                        const session::Login& login) {
   using namespace wire::capability;
   const std::uint64_t theirs = server.greeting().capabilities;
-  const std::uint64_t lacking = client.capabilities() & kFraming & ~theirs;
+  const std::uint64_t lacking = client.capabilities & kFraming & ~theirs;
   if (lacking != 0) {
     const std::string_view name = framing_flag_name(lacking);
     throw LoginFailure(
@@ -34,19 +35,18 @@ std::uint64_t flags_for(const Front& client, const Back& server, const session::
         fmt::format("server {} lacks {}, which the client negotiated",
                     server.greeting().server_version, name));
   }
-  std::uint64_t flags = client.capabilities() & theirs & ~kPerSide;
+  std::uint64_t flags = client.capabilities & theirs & ~kPerSide;
   flags |= kProtocol41 | kSecureConnection | (theirs & (kPluginAuth | kPluginAuthLenencData));
   if (!login.database.empty()) flags |= kConnectWithDb;
   return flags;
 }
 
-wire::HandshakeResponse make_response(const Front& client, const Back& server,
+wire::HandshakeResponse make_response(const wire::HandshakeResponse& client, const Back& server,
                                       const session::Login& login) {
-  const wire::HandshakeResponse& from_client = client.response();
   wire::HandshakeResponse response;
   response.capabilities = flags_for(client, server, login);
-  response.max_packet_size = from_client.max_packet_size;
-  response.character_set = from_client.character_set;
+  response.max_packet_size = client.max_packet_size;
+  response.character_set = client.character_set;
   response.user = login.user;
   response.database = login.database;
   for (const auto& [name, value] : login.attributes) {
@@ -138,7 +138,7 @@ bool answer_server(Back& server, Answering& answering, Bytes payload) {
 
 }  // namespace
 
-event::Task<Buffer> log_in_with_credentials(const Front& client, Back& server,
+event::Task<Buffer> log_in_with_credentials(const wire::HandshakeResponse& client, Back& server,
                                             const session::ConnectTo& decision) {
   wire::HandshakeResponse response = make_response(client, server, decision.login);
   co_await server.secure(response, decision);
@@ -159,7 +159,7 @@ event::Task<Buffer> pass_login_through(session::Session& session, Front& client,
     throw LoginFailure(handshake_err("The client is too old for this login"),
                        "a client without PLUGIN_AUTH cannot be passed through");
   }
-  wire::HandshakeResponse response = make_response(client, server, decision.login);
+  wire::HandshakeResponse response = make_response(client.response(), server, decision.login);
   co_await server.secure(response, decision);
   response.auth_plugin = kNobodysPlugin;
   server.log_in(response);

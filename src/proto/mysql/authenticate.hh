@@ -12,9 +12,14 @@ namespace perilune::proto::mysql {
 // Two ways from a server's greeting to its OK, which they return; both throw LoginFailure, with the
 // server's own error if it is the server that refuses.
 
-// The server's challenges are answered with credentials that the script has given.
-event::Task<Buffer> log_in_with_credentials(const Front& client, Back& server,
-                                            const session::ConnectTo& decision);
+// The server's challenges are answered with credentials that the script has given. What `client`
+// wanted of its connection is asked of the server.
+event::Task<Buffer> log_in_with_credentials(const wire::mysql::HandshakeResponse& client,
+                                            Back& server, const session::ConnectTo& decision);
+inline event::Task<Buffer> log_in_with_credentials(const Front& client, Back& server,
+                                                   const session::ConnectTo& decision) {
+  return log_in_with_credentials(client.response(), server, decision);
+}
 
 // The server's challenges go to the client and its answers to the server; the server decides. The
 // greeting is answered by a method that no account has, so that the server itself names the

@@ -127,7 +127,7 @@ event::Task<int> Back::connect_to(net::Address address) {
     stream_->set_sensitive(true);
     stream_->write(proxy_header_);
     channel_.emplace(*stream_, "Server");
-    session_.server = net::SmallAddress{address};
+    server_ = net::SmallAddress{address};
   }
   connecting_.reset();
   co_return status;
@@ -140,14 +140,14 @@ event::Task<> Back::receive_greeting() {
     auto err = wire::decode_err(payload);
     if (!err) throw LoginFailure(handshake_err("Malformed packet from server"), err.error().what);
     throw LoginFailure(*err, fmt::format("{} refuses connections: {} {}",
-                                         session_.server.expand().text(), err->code, err->message));
+                                         server_.expand().text(), err->code, err->message));
   }
   auto greeting = wire::decode_greeting(payload);
   if (!greeting) {
     over_ = true;  // whatever this is, it does not count handshakes
     session_.metrics().server_malformed.add();
     throw LoginFailure(handshake_err("Malformed packet from server"),
-                       fmt::format("malformed greeting of {}: {}", session_.server.expand().text(),
+                       fmt::format("malformed greeting of {}: {}", server_.expand().text(),
                                    greeting.error().what));
   }
   greeting_ = std::move(*greeting);
@@ -171,7 +171,7 @@ event::Task<> Back::secure(wire::HandshakeResponse& response, const session::Con
   const std::string name =
       tls.server_name.empty() ? net::host_of(decision.target) : tls.server_name;
   stream_->start_tls(
-      std::make_unique<net::Tls>(tls.client, name, session_.server.expand().text() + ' ' + name));
+      std::make_unique<net::Tls>(tls.client, name, server_.expand().text() + ' ' + name));
   auto shaking = shake_hands();
   const bool in_time =
       co_await event::within(session_.loop(), decision.connect_timeout, std::move(shaking));
@@ -191,7 +191,7 @@ event::Task<> Back::shake_hands() {
 
 auth::Transport Back::transport() const noexcept {
   if (stream_->tls() != nullptr) return auth::Transport::Tls;
-  return session_.server.is_unix() ? auth::Transport::Unix : auth::Transport::Plain;
+  return server_.is_unix() ? auth::Transport::Unix : auth::Transport::Plain;
 }
 
 void Back::log_in(const wire::HandshakeResponse& response) {

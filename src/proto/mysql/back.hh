@@ -22,7 +22,10 @@ namespace perilune::proto::mysql {
 // answered: servers count handshakes that were broken off and block the host for them.
 class Back {
  public:
-  explicit Back(session::Session& session) noexcept : session_(session) {}
+  explicit Back(session::Session& session) noexcept : Back(session, session.server) {}
+  // A login beside the session's own: `server` is where the address of the connection is noted.
+  Back(session::Session& session, net::SmallAddress& server) noexcept
+      : session_(session), server_(server) {}
   Back(const Back&) = delete;
   Back& operator=(const Back&) = delete;
   ~Back();
@@ -64,6 +67,7 @@ class Back {
   event::Task<> shake_hands();
 
   session::Session& session_;
+  net::SmallAddress& server_;
   Buffer proxy_header_;  // the first bytes of each connection
   std::optional<net::Connecting> connecting_;
   std::unique_ptr<net::Stream> stream_;

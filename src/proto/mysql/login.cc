@@ -19,6 +19,19 @@ namespace wire = perilune::wire::mysql;
 
 namespace {
 
+// Null: the script has given no credentials.
+std::unique_ptr<const session::KnownLogin> known_login(const session::ConnectTo& decision) {
+  if (!decision.has_credentials()) return nullptr;
+  auto known = std::make_unique<session::KnownLogin>();
+  known->user = decision.login.user;
+  known->credentials = auth::clone(decision.credentials);
+  known->tls = decision.tls;
+  if (known->tls.server_name.empty()) known->tls.server_name = net::host_of(decision.target);
+  known->connect_timeout = decision.connect_timeout;
+  known->send_proxy = decision.send_proxy;
+  return known;
+}
+
 // The login's steps share these.
 class LoginStory {
  public:
@@ -114,6 +127,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
   session_.server_version = server.greeting().server_version;
   // Who was challenged by us cannot be challenged by the server as well.
   const bool by_ourselves = decision.has_credentials() || challenge_.was_made();
+  auto known = known_login(decision);
   if (!decision.has_credentials()) decision.credentials = auth::clone(challenge_.learnt());
   Buffer ok;
   if (by_ourselves) {
@@ -130,6 +144,8 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
   }
   connection->status = decoded->status;
   connection->server = server.take();
+  session_.server_thread = server.greeting().connection_id;
+  session_.known_login = std::move(known);
   if (auto proof = certificate_proof(decision.credentials)) {
     decoded->info = *std::move(proof);
     ok.clear();

@@ -88,6 +88,9 @@ struct Office {
     for (const auto& row : test::run_task(home.loop, directory.all())) users.push_back(row.user);
     return users;
   }
+  std::optional<session::ServerThread> thread_of(std::uint32_t id) {
+    return test::run_task(home.loop, directory.thread_of(id));
+  }
   bool disconnect(std::uint32_t id) { return test::run_task(home.loop, directory.disconnect(id)); }
 
   log::Output output{-1, log::LineFormat::Timed, log::Level::Error};
@@ -165,6 +168,32 @@ TEST_CASE("directory: disconnect finds the session wherever it is", "[daemon]") 
   CHECK(own.stop_reason() == session::StopReason::Disconnect);
   CHECK(other.stop_reason() == session::StopReason::Disconnect);
   CHECK(untouched.stop_reason() == session::StopReason::None);
+}
+
+TEST_CASE("directory: where a session runs", "[daemon]") {
+  Office office{kLong};
+  session::Session& session = office.second.add(9, "anna");
+  session.account = "tenant";
+  session.server = net::SmallAddress{address("192.0.2.1:3306")};
+  session.server_thread = 77;
+  auto known = std::make_unique<session::KnownLogin>();
+  known->tls.server_name = "db.example";
+  session.known_login = std::move(known);
+  office.home.add(3, "home");
+  office.first.run();
+  office.second.run();
+  const auto thread = office.thread_of(9);
+  REQUIRE(thread.has_value());
+  CHECK(thread->id == 77);
+  CHECK(thread->server.text() == "192.0.2.1:3306");
+  CHECK(thread->server_name == "db.example");
+  CHECK(thread->user == "anna");
+  CHECK(thread->account == "tenant");
+  const auto own = office.thread_of(3);
+  REQUIRE(own.has_value());
+  CHECK(own->id == 0);
+  CHECK_FALSE(own->server);
+  CHECK_FALSE(office.thread_of(4).has_value());
 }
 
 TEST_CASE("directory: a worker that does not answer is left out", "[daemon]") {

@@ -21,6 +21,9 @@ class FakeDirectory final : public session::Directory {
     disconnected.push_back(id);
     co_return std::ranges::find(rows, id, &session::SessionRow::id) != rows.end();
   }
+  event::Task<std::optional<session::ServerThread>> thread_of(std::uint32_t) override {
+    co_return std::nullopt;
+  }
   session::SessionList& local() noexcept override { return sessions; }
 
   HostOptions options() {

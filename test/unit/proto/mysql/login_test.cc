@@ -181,6 +181,48 @@ TEST_CASE("login: who is stopped before the command phase began is told in answe
   CHECK(wire::decode_err(payload)->code == 1053);
 }
 
+TEST_CASE("login: the session notes what a KILL needs", "[proto][mysql]") {
+  event::Loop loop;
+  ScriptedServer server{loop, kModern};
+  SECTION("passed through: no secret") {
+    server.method = let_in;
+    Proxy proxy{loop, std::make_unique<Thinking>(loop, connect_to(server.address()))};
+    test::run_task(loop, be_let_in(proxy.channel));
+    REQUIRE(proxy.session != nullptr);
+    CHECK(proxy.session->server_thread == greeting_with(0).connection_id);
+    CHECK(proxy.session->known_login == nullptr);
+  }
+  SECTION("credentials of the script's") {
+    server.method = [](Channel& channel) -> event::Task<> {
+      channel.send(ok());
+      co_return;
+    };
+    const auto pass_through = connect_to(server.address());
+    Proxy proxy{loop, std::make_unique<Thinking>(loop, [&pass_through](session::Login login) {
+                  login.user = "shop";
+                  session::Decision decision = pass_through(std::move(login));
+                  auto& connect = std::get<session::ConnectTo>(decision);
+                  connect.credentials.password.emplace(std::string_view("secret"));
+                  return decision;
+                })};
+    test::run_task(loop, send_login(proxy.channel));
+    test::run_task(loop, proxy.channel.receive(kLimit));
+    REQUIRE(proxy.session != nullptr);
+    CHECK(proxy.session->server_thread == greeting_with(0).connection_id);
+    REQUIRE(proxy.session->known_login != nullptr);
+    CHECK(proxy.session->known_login->user == "shop");
+    CHECK(as_text(proxy.session->known_login->credentials.password->bytes()) == "secret");
+    CHECK(proxy.session->known_login->tls.server_name == "127.0.0.1");
+  }
+  SECTION("a refused login leaves nothing") {
+    Proxy proxy{loop, connect_to(server.address())};
+    test::run_task(loop, send_login(proxy.channel));
+    run_until(loop, [&server] { return server.answered == 1; });
+    REQUIRE(proxy.session != nullptr);
+    CHECK(proxy.session->server_thread == 0);
+  }
+}
+
 TEST_CASE("login: a server connection left behind keeps the place of its session",
           "[proto][mysql]") {
   event::Loop loop;

@@ -1,0 +1,161 @@
+#include "proto/mysql/kill.hh"
+
+#include <fmt/format.h>
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "event/first_of.hh"
+#include "proto/mysql/authenticate.hh"
+#include "proto/mysql/back.hh"
+#include "proto/mysql/channel.hh"
+#include "proto/mysql/errors.hh"
+#include "proto/mysql/methods.hh"
+#include "session/directory.hh"
+#include "wire/mysql/handshake.hh"
+#include "wire/mysql/protocol.hh"
+
+namespace perilune::proto::mysql {
+
+namespace wire = perilune::wire::mysql;
+
+namespace {
+
+// For all that happens at another server.
+constexpr Millis kLimit{10000};
+constexpr std::size_t kAnswerLimit = 64 * 1024;
+
+bool is_ours(std::uint64_t id) noexcept { return id <= UINT32_MAX && (id & session::kIdBit) != 0; }
+
+bool may_kill(const session::Session& killer, const session::ServerThread& thread) noexcept {
+  return killer.user.text() == thread.user && killer.account == thread.account;
+}
+
+// In the words of the servers' own error.
+wire::Err denied(std::uint64_t id, const session::ServerThread& thread, std::string_view why) {
+  return make_err(wire::ErrorCode::KillDenied, "HY000",
+                  fmt::format("You are not owner of thread {}: it runs at {}, {}", id,
+                              thread.server.text(), why));
+}
+
+std::string statement_for(const KillRequest& request, std::uint32_t thread) {
+  return fmt::format("{}{}{}", request.before_id, thread, request.after_id);
+}
+
+// A connection for one statement without a result.
+wire::HandshakeResponse modest_client() {
+  using namespace wire::capability;
+  wire::HandshakeResponse client;
+  client.capabilities = kMysql | kProtocol41 | kSecureConnection | kPluginAuth;
+  client.max_packet_size = wire::kMaxPacket;
+  client.character_set = kUtf8mb4;
+  return client;
+}
+
+session::ConnectTo same_login_at(const session::ServerThread& thread,
+                                 const session::KnownLogin& known) {
+  session::ConnectTo decision;
+  decision.target = thread.server;
+  decision.login.user = known.user;
+  decision.credentials = auth::clone(known.credentials);
+  decision.tls = known.tls;
+  decision.tls.server_name = thread.server_name;
+  decision.connect_timeout = known.connect_timeout;
+  decision.send_proxy = known.send_proxy;
+  return decision;
+}
+
+void send_command(Channel& channel, wire::Command command, std::string_view argument) {
+  Buffer payload{std::byte{static_cast<std::uint8_t>(command)}};
+  append(payload, as_bytes(argument));
+  channel.set_sequence(0);
+  channel.send(payload);
+}
+
+KillAnswer read_answer(Bytes payload) {
+  KillAnswer answer;
+  if (!wire::is_err(payload)) return answer;
+  auto err = wire::decode_err(payload);
+  if (!err) throw PeerError(err.error().what);
+  answer.err = *std::move(err);
+  return answer;
+}
+
+event::Task<KillAnswer> kill_at(session::Session& killer, session::ConnectTo decision,
+                                std::string statement) {
+  net::SmallAddress address;
+  Back server{killer, address};
+  server.announce(decision.send_proxy);
+  co_await server.open(decision.target, decision.connect_timeout);
+  const wire::HandshakeResponse client = modest_client();
+  co_await log_in_with_credentials(client, server, decision);
+  const std::unique_ptr<net::Stream> stream = server.take();
+  Channel channel{*stream, "Server"};
+  send_command(channel, wire::Command::Query, statement);
+  const Buffer payload = co_await channel.receive(kAnswerLimit);
+  send_command(channel, wire::Command::Quit, {});
+  co_return read_answer(payload);
+}
+
+void log_failure(const session::Session& killer, const session::ServerThread& thread,
+                 const std::string& reason) {
+  const std::string name = killer.name();
+  killer.services().logger.with(name).warning("a KILL did not reach its server",
+                                              log::field("server", thread.server.text()),
+                                              log::field("reason", reason));
+}
+
+event::Task<KillAnswer> kill_elsewhere(session::Session& killer, session::ServerThread thread,
+                                       KillRequest request) {
+  if (!killer.known_login) {
+    co_return KillAnswer{
+        denied(request.id, thread, "for which the proxy knows no credentials of yours")};
+  }
+  std::optional<KillAnswer> answer;
+  std::string reason = "timed out";
+  std::string for_client = reason;
+  auto killing = kill_at(killer, same_login_at(thread, *killer.known_login),
+                         statement_for(request, thread.id));
+  try {
+    answer = co_await event::within(killer.loop(), kLimit, std::move(killing));
+  } catch (const LoginFailure& failure) {
+    reason = failure.what();
+    for_client = failure.for_client().message;
+  } catch (const std::exception& error) {
+    for_client = reason = error.what();
+  }
+  if (answer) co_return *std::move(answer);
+  log_failure(killer, thread, reason);
+  co_return KillAnswer{
+      denied(request.id, thread, "where the proxy could not do it for you: " + for_client)};
+}
+
+// Being logged in, or served by the script: there is no statement to kill.
+event::Task<KillAnswer> kill_without_server(session::Session& killer, std::uint32_t id,
+                                            bool query_only) {
+  if (!query_only) {
+    co_await killer.services().directory->disconnect(id);
+  }
+  co_return KillAnswer{};
+}
+
+}  // namespace
+
+event::Task<KillDecision> decide_kill(session::Session& killer, KillRequest request) {
+  session::Directory* const directory = killer.services().directory;
+  if (directory == nullptr || !is_ours(request.id)) co_return KillUnchanged{};
+  const auto id = static_cast<std::uint32_t>(request.id);
+  const auto thread = co_await directory->thread_of(id);
+  if (!thread || !may_kill(killer, *thread)) co_return KillUnchanged{};
+  KillAnswer answer;
+  if (thread->id == 0) {
+    answer = co_await kill_without_server(killer, id, request.query_only);
+    co_return answer;
+  }
+  if (thread->server == killer.server.expand()) co_return KillThread{thread->id};
+  answer = co_await kill_elsewhere(killer, *thread, std::move(request));
+  co_return answer;
+}
+
+}  // namespace perilune::proto::mysql
