@@ -10,6 +10,7 @@
 #include "event/task.hh"
 #include "net/stream.hh"
 #include "proto/mysql/channel.hh"
+#include "proto/mysql/kill.hh"
 #include "proto/mysql/login.hh"
 #include "proto/mysql/own_answers.hh"
 #include "session/pump.hh"
@@ -43,11 +44,13 @@ class CommandPhase final : private session::Tap, private session::Ending {
       Undecided,     // the script's callback waits
       Decided,       // by the script, or for being too long
       OwnStatement,  // belongs to a prepared statement of the proxy's
+      Kill,          // by one of our ids
       ChangeUser,
     };
     What what = What::Decided;
     wire::mysql::Extent extent;
     session::StatementDecision decision;
+    std::optional<KillRequest> kill;
   };
 
   // --- the tap (command_tap.cc)
@@ -63,13 +66,14 @@ class CommandPhase final : private session::Tap, private session::Ending {
   Look hold(Held::What what, const wire::mysql::Extent& extent,
             session::StatementDecision decision = {});
   bool gather(std::uint64_t size);
-  void passes(Bytes payload);
+  void note(Bytes payload);
   void note_database();
   bool is_answered() const noexcept;
 
   // --- between two runs of the pump (held_command.cc)
   event::Task<bool> hear_script();
   event::Task<session::PumpEnd> pump_meanwhile();
+  void mind_kill();
   void mind_length();
   bool must_wait() const noexcept;
   event::Task<> settle();
@@ -78,6 +82,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   void forward(Bytes payload, std::uint32_t packets);
   event::Task<> answer(const Held& held);
   event::Task<> answer_own_statement();
+  event::Task<> kill(const Held& held);
   event::Task<> refuse_change();
   event::Task<OwnAnswers::Turn> take_off();
   OwnAnswers& own();

@@ -133,7 +133,12 @@ CommandPhase::Look CommandPhase::look_into(Bytes ahead) {
   if (!std::holds_alternative<session::Proceed>(*decision)) {
     return hold(Held::What::Decided, extent, *std::move(decision));
   }
-  passes(payload.bytes());
+  if (auto request = kill_of(payload.bytes())) {
+    hold(Held::What::Kill, extent);
+    held_->kill = *std::move(request);
+    return Look::IsHeld;
+  }
+  note(payload.bytes());
   return pass(extent.bytes);
 }
 
@@ -160,7 +165,7 @@ bool CommandPhase::gather(std::uint64_t size) {
 }
 
 // What the command means to us once the server has it.
-void CommandPhase::passes(Bytes payload) {
+void CommandPhase::note(Bytes payload) {
   const auto command = static_cast<wire::Command>(payload.front());
   if (own_ && command == wire::Command::StmtPrepare) own_->forget_last();
   if (own_ && command == wire::Command::ResetConnection) own_->forget_statements();

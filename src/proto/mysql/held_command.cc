@@ -40,7 +40,16 @@ event::Task<bool> CommandPhase::hear_script() {
   }
   held_->decision = asking.take();
   held_->what = Held::What::Decided;
+  mind_kill();
   co_return true;
+}
+
+// What the script lets pass.
+void CommandPhase::mind_kill() {
+  if (!is_any_of<session::Proceed>(held_->decision)) return;
+  const wire::FrontPayload payload{client_.input()};
+  held_->kill = kill_of(payload.bytes());
+  if (held_->kill) held_->what = Held::What::Kill;
 }
 
 // A text that takes more packets than the client's would be answered under other numbers; one that
@@ -76,6 +85,8 @@ event::Task<> CommandPhase::settle() {
     co_await answer_own_statement();
   } else if (held->what == Held::What::ChangeUser) {
     co_await refuse_change();
+  } else if (held->what == Held::What::Kill) {
+    co_await kill(*held);
   } else if (is_any_of<Proceed>(held->decision)) {
     let_pass(*held);
   } else if (is_any_of<SendInstead, UseDatabase>(held->decision)) {
@@ -87,7 +98,7 @@ event::Task<> CommandPhase::settle() {
 
 void CommandPhase::let_pass(const Held& held) {
   const wire::FrontPayload payload{client_.input()};
-  passes(payload.bytes());
+  note(payload.bytes());
   pass_ = held.extent.bytes;
 }
 
@@ -99,11 +110,11 @@ event::Task<> CommandPhase::replace(const Held& held) {
   if (const auto* database = std::get_if<session::UseDatabase>(&held.decision)) {
     payload.push_back(static_cast<std::byte>(wire::Command::InitDb));
     append(payload, as_bytes(database->name));
-    passes(original.bytes());  // the client goes on calling it by its own name
+    note(original.bytes());  // the client goes on calling it by its own name
   } else {
     payload.push_back(original.bytes().front());
     append(payload, as_bytes(std::get<session::SendInstead>(held.decision).text));
-    passes(payload);
+    note(payload);
   }
   session_.metrics().statements_replaced.add();
   const OwnAnswers::Turn turn = co_await take_off();
@@ -174,6 +185,22 @@ event::Task<> CommandPhase::answer_own_statement() {
   append(head, body.first(std::min({length, body.size(), OwnAnswers::kHead})));
   const OwnAnswers::Turn turn = co_await take_off();
   own().answer_ours(head, turn);
+}
+
+// The server's own number of the session takes the place of ours; at another server it is done by
+// ourselves.
+event::Task<> CommandPhase::kill(const Held& held) {
+  KillRequest request = *held.kill;
+  const KillDecision decision = co_await decide_kill(session_, std::move(request));
+  if (std::holds_alternative<KillUnchanged>(decision)) co_return let_pass(held);
+  const wire::FrontPayload payload{client_.input()};
+  Buffer renumbered;
+  const auto* const thread = std::get_if<KillThread>(&decision);
+  if (thread != nullptr) renumbered = with_thread(payload.bytes(), *held.kill, thread->id);
+  const OwnAnswers::Turn turn = co_await take_off();
+  if (thread != nullptr) co_return forward(renumbered, held.extent.packets);
+  const auto& answer = std::get<KillAnswer>(decision);
+  answer.err ? own().err(turn, *answer.err) : own().ok(turn);
 }
 
 event::Task<> CommandPhase::refuse_change() {

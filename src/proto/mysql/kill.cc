@@ -26,8 +26,6 @@ namespace {
 constexpr Millis kLimit{10000};
 constexpr std::size_t kAnswerLimit = 64 * 1024;
 
-bool is_ours(std::uint64_t id) noexcept { return id <= UINT32_MAX && (id & session::kIdBit) != 0; }
-
 bool may_kill(const session::Session& killer, const session::ServerThread& thread) noexcept {
   return killer.user.text() == thread.user && killer.account == thread.account;
 }
@@ -37,10 +35,6 @@ wire::Err denied(std::uint64_t id, const session::ServerThread& thread, std::str
   return make_err(wire::ErrorCode::KillDenied, "HY000",
                   fmt::format("You are not owner of thread {}: it runs at {}, {}", id,
                               thread.server.text(), why));
-}
-
-std::string statement_for(const KillRequest& request, std::uint32_t thread) {
-  return fmt::format("{}{}{}", request.before_id, thread, request.after_id);
 }
 
 // A connection for one statement without a result.
@@ -142,9 +136,17 @@ event::Task<KillAnswer> kill_without_server(session::Session& killer, std::uint3
 
 }  // namespace
 
+bool is_session_id(std::uint64_t id) noexcept {
+  return id <= UINT32_MAX && (id & session::kIdBit) != 0;
+}
+
+std::string statement_for(const KillRequest& request, std::uint32_t thread) {
+  return fmt::format("{}{}{}", request.before_id, thread, request.after_id);
+}
+
 event::Task<KillDecision> decide_kill(session::Session& killer, KillRequest request) {
   session::Directory* const directory = killer.services().directory;
-  if (directory == nullptr || !is_ours(request.id)) co_return KillUnchanged{};
+  if (directory == nullptr || !is_session_id(request.id)) co_return KillUnchanged{};
   const auto id = static_cast<std::uint32_t>(request.id);
   const auto thread = co_await directory->thread_of(id);
   if (!thread || !may_kill(killer, *thread)) co_return KillUnchanged{};

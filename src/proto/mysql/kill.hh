@@ -19,6 +19,10 @@ struct KillRequest {
   std::string after_id;
 };
 
+// Whether it is one of our sessions'.
+bool is_session_id(std::uint64_t id) noexcept;
+std::string statement_for(const KillRequest& request, std::uint32_t thread);
+
 // Goes to the killer's server as it is, which judges it.
 struct KillUnchanged {};
 

@@ -128,17 +128,34 @@ std::optional<std::string> database_of(Bytes payload) {
 }
 
 std::optional<KillRequest> kill_of(Bytes payload) {
+  KillRequest request;
   if (command_of(payload) == Command::ProcessKill) {
     const auto id = wire::decode_process_kill(payload);
     if (!id) return std::nullopt;
-    return KillRequest{*id, false};
+    request.id = *id;
+  } else if (command_of(payload) == Command::Query && wire::may_be_kill(text_of(payload))) {
+    const std::string_view text = text_of(payload);
+    const auto statement = wire::parse_kill(text);
+    if (!statement) return std::nullopt;
+    request.id = statement->id;
+    request.query_only = statement->query_only;
+    request.before_id = text.substr(0, statement->id_offset);
+    request.after_id = text.substr(statement->id_offset + statement->id_length);
   }
-  if (command_of(payload) != Command::Query) return std::nullopt;
-  const std::string_view text = text_of(payload);
-  if (!wire::may_be_kill(text)) return std::nullopt;
-  const auto statement = wire::parse_kill(text);
-  if (!statement) return std::nullopt;
-  return KillRequest{statement->id, statement->query_only};
+  if (!is_session_id(request.id)) return std::nullopt;
+  return request;
+}
+
+Buffer with_thread(Bytes payload, const KillRequest& request, std::uint32_t thread) {
+  Buffer out{payload.front()};
+  if (command_of(payload) == Command::ProcessKill) {
+    for (const unsigned shift : {0U, 8U, 16U, 24U}) {
+      out.push_back(static_cast<std::byte>(thread >> shift));
+    }
+  } else {
+    append(out, as_bytes(statement_for(request, thread)));
+  }
+  return out;
 }
 
 wire::Err usual_refusal(Bytes payload) {

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "proto/mysql/errors.hh"
+#include "proto/mysql/kill.hh"
 #include "session/decision.hh"
 #include "session/hooks.hh"
 #include "util/bytes.hh"
@@ -29,12 +30,10 @@ std::optional<session::StatementDecision> ask_script(session::Hooks& hooks, Byte
 // The database that a command changes to when it succeeds.
 std::optional<std::string> database_of(Bytes payload);
 
-// The id that a command wants to kill.
-struct KillRequest {
-  std::uint64_t id = 0;
-  bool query_only = false;
-};
+// The wish of a command to end a session, or a statement, by a number that a session of ours has.
 std::optional<KillRequest> kill_of(Bytes payload);
+// The same command with another number.
+Buffer with_thread(Bytes payload, const KillRequest& request, std::uint32_t thread);
 
 // How a refused command is answered where the script leaves it open.
 wire::mysql::Err usual_refusal(Bytes payload);

@@ -101,7 +101,12 @@ event::Task<> ServedPhase::handle_command() {
   session_.traffic.from_client += command.size() + wire::kHeaderSize;
   session_.metrics().statements.add();
   const StatementDecision decision = co_await ask(command);
-  answer(command, decision);
+  auto request = kill_of(command);
+  if (request && std::holds_alternative<session::Proceed>(decision)) {
+    co_await kill(*std::move(request));
+  } else {
+    answer(command, decision);
+  }
 }
 
 event::Task<StatementDecision> ServedPhase::ask(const Buffer& command) {
@@ -110,6 +115,19 @@ event::Task<StatementDecision> ServedPhase::ask(const Buffer& command) {
   auto decision = ask_script(session_.hooks(), command);
   if (decision) co_return *std::move(decision);
   co_return co_await session_.hooks().rest_of_statement();
+}
+
+// There is no server to ask about sessions that are not the client's.
+event::Task<> ServedPhase::kill(KillRequest request) {
+  const std::uint64_t id = request.id;
+  const KillDecision decision = co_await decide_kill(session_, std::move(request));
+  const auto* const answer = std::get_if<KillAnswer>(&decision);
+  if (answer == nullptr) {
+    answers_.err(turn(), make_err(wire::ErrorCode::NoSuchThread, "HY000",
+                                  fmt::format("Unknown thread id: {}", id)));
+  } else {
+    answer->err ? answers_.err(turn(), *answer->err) : answers_.ok(turn());
+  }
 }
 
 void ServedPhase::answer(const Buffer& command, const StatementDecision& decision) {

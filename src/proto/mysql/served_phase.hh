@@ -6,6 +6,7 @@
 #include "event/deadline.hh"
 #include "event/task.hh"
 #include "net/stream.hh"
+#include "proto/mysql/kill.hh"
 #include "proto/mysql/own_answers.hh"
 #include "session/session.hh"
 #include "wire/mysql/protocol.hh"
@@ -31,6 +32,7 @@ class ServedPhase final : private session::Ending {
   event::Task<> handle(Arrival arrival);
   event::Task<> handle_command();
   event::Task<session::StatementDecision> ask(const Buffer& command);
+  event::Task<> kill(KillRequest request);
   void answer(const Buffer& command, const session::StatementDecision& decision);
   void answer_statement(const Buffer& command);
   void answer_by_ourselves(const Buffer& command);

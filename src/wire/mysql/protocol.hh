@@ -129,6 +129,7 @@ enum class ErrorCode : std::uint16_t {
   UnknownCommand = 1047,            // 08S01
   BadDatabase = 1049,               // 42000
   ServerShutdown = 1053,            // 08S01
+  NoSuchThread = 1094,              // HY000
   KillDenied = 1095,                // HY000
   UnknownError = 1105,              // HY000
   HostIsBlocked = 1129,             // HY000
