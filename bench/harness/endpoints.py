@@ -39,13 +39,20 @@ local server = mysql_resolve('127.0.0.1:{target}')
 mysql_listen('127.0.0.1:{port}', {{
   on_login = function(client, login)
     {login}
-  end,
+  end,{more}
 }}, {{tls = {tls}}})
 """
 PASS_THROUGH = 'return client:connect(server, login)'
 KNOWN = """return client:connect(server,
       {{user = login.user, password = '{password}', database = login.database}},
       {{unchecked = true}})""".format(password=server.PASSWORD)
+# Looks at the text and lets it pass.
+ON_QUERY = """
+  on_query = function(client, sql)
+    if sql:find('forbidden', 1, true) then
+      return client:err('not this one')
+    end
+  end,"""
 
 
 @dataclasses.dataclass
@@ -81,7 +88,8 @@ class Factory:
 
     def names(self) -> list[str]:
         names = ['haproxy'] if self.tls else ['direct', 'haproxy', 'floor']
-        return names + ['perilune', 'perilune-known'] if self.perilune else names
+        ours = ['perilune', 'perilune-known', 'perilune-on-query']
+        return names + ours if self.perilune else names
 
     def start(self, name: str) -> Endpoint:
         if name == 'direct':
@@ -113,15 +121,18 @@ class Factory:
         if name == 'floor':
             return [self.floor, port, '127.0.0.1', self.target]
         login = KNOWN if name == 'perilune-known' else PASS_THROUGH
-        config = self._write(f'{name}.lua', PERILUNE_CONFIG, port, login)
+        more = ON_QUERY if name == 'perilune-on-query' else ''
+        config = self._write(f'{name}.lua', PERILUNE_CONFIG, port, login, more)
         return [self.perilune, '--config', config, '-q']
 
-    def _write(self, name: str, template: str, port: int, login: str = '') -> pathlib.Path:
+    def _write(self, name: str, template: str, port: int, login: str = '',
+               more: str = '') -> pathlib.Path:
         path = self.directory / name
         pem = self.directory / certificates.SERVER
         tls = {'haproxy.cfg': f' ssl crt {pem}' if self.tls else ''}.get(
             name, f"{{cert = '{pem}'}}" if self.tls else 'false')
-        path.write_text(template.format(port=port, target=self.target, login=login, tls=tls))
+        path.write_text(template.format(port=port, target=self.target, login=login, tls=tls,
+                                        more=more))
         return path
 
 
