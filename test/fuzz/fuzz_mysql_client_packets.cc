@@ -1,4 +1,4 @@
-// What a client may send in a login: decoders must survive anything, and what they accept must keep
+// What a client may send in a login or to change its user: decoders must survive anything, and what they accept must keep
 // its meaning when it is encoded and decoded again.
 
 #include <cstddef>
@@ -43,11 +43,29 @@ void try_ssl_request(Bytes payload) {
   expect(is_ssl_request(again));
 }
 
+void try_change_user(Bytes payload, std::uint64_t capabilities) {
+  const auto request = decode_change_user(payload, capabilities);
+  if (!request) return;
+  Buffer again;
+  append_change_user(again, *request, capabilities);
+  const auto second = decode_change_user(again, capabilities);
+  expect(static_cast<bool>(second));
+  expect(second->user == request->user);
+  expect(second->auth_answer == request->auth_answer);
+  expect(second->database == request->database);
+  expect(second->character_set == request->character_set);
+  expect(second->auth_plugin == request->auth_plugin);
+  expect(second->attributes == request->attributes);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes payload{reinterpret_cast<const std::byte*>(data), size};
   try_handshake_response(payload);
   try_ssl_request(payload);
+  try_change_user(payload, capability::kSecureConnection);
+  try_change_user(payload, 0);
+  try_change_user(payload, ~std::uint64_t{});
   return 0;
 }

@@ -81,6 +81,13 @@ def proxy_headers():
     yield b"PROXY UNKNOWN\n"
 
 
+def change_requests():
+    """COM_CHANGE_USER with and without a password, with all that may follow, and cut where old clients end."""
+    whole = b"\x11anna\0\x14" + b"n" * 20 + b"shop\0\x2d\0mysql_native_password\0\x05\x02os\x01x"
+    bare = b"\x11nopass\0\0\0"
+    return whole, whole[:34], whole[:-6], bare, bare + b"\x08\0caching_sha2_password\0\0"
+
+
 SHA2 = bytes.fromhex(
     "24412430303524031A69251C34295C4B35167C7F1E5A7B63091349503974624D34504B5A424679354856336868"
     "686F52485A736E4A733368786E427575516C73446469496537")
@@ -125,7 +132,7 @@ def statements():
 
 def main():
     source, corpus = sys.argv[1:]
-    seeds = {"fuzz_mysql_client_packets": set(), "fuzz_mysql_server_packets": set(),
+    seeds = {"fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
              "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set(),
              "fuzz_mysql_sql": set(statements())}

@@ -60,18 +60,28 @@ Bytes read_auth_answer(Cursor& in, std::uint64_t capabilities) noexcept {
   return as_bytes(in.text_until_nul());
 }
 
-void append_auth_answer(Builder& to, const HandshakeResponse& response) {
-  if (has(response.capabilities, capability::kPluginAuthLenencData)) {
-    to.lenenc_bytes(response.auth_answer);
-  } else if (has(response.capabilities, capability::kSecureConnection)) {
-    // No method that a server without the longer form knows has longer answers: this one is wrong,
-    // cut or not.
-    const Bytes answer{response.auth_answer};
+// No method that a server without the longer form knows has longer answers than a byte can say: a
+// longer one is wrong, cut or not.
+void append_auth_answer(Builder& to, Bytes answer, std::uint64_t capabilities) {
+  if (has(capabilities, capability::kPluginAuthLenencData)) {
+    to.lenenc_bytes(answer);
+  } else if (has(capabilities, capability::kSecureConnection)) {
     const std::size_t size = std::min<std::size_t>(answer.size(), 0xFF);
     to.u8(static_cast<std::uint8_t>(size)).bytes(answer.first(size));
   } else {
-    to.text_with_nul(as_text(response.auth_answer));
+    to.text_with_nul(as_text(answer));
   }
+}
+
+Buffer read_attributes(Cursor& in) {
+  const Bytes attributes = in.lenenc_bytes();
+  in.require(attributes.size() <= kMaxConnectAttributes, "connection attributes");
+  return in.ok() ? copy(attributes) : Buffer{};
+}
+
+// COM_CHANGE_USER has no longer form for the answer.
+constexpr std::uint64_t in_command(std::uint64_t capabilities) noexcept {
+  return capabilities & ~capability::kPluginAuthLenencData;
 }
 
 // The first two bytes are capabilities in the responses of all times
@@ -170,9 +180,7 @@ Result<HandshakeResponse> decode_handshake_response(Bytes payload) noexcept {
     response.auth_plugin = bounded(in, in.text_until_nul_or_end(), kMaxPluginName, "plugin name");
   }
   if (has(first.capabilities, capability::kConnectAttributes)) {
-    const Bytes attributes = in.lenenc_bytes();
-    in.require(attributes.size() <= kMaxConnectAttributes, "connection attributes");
-    if (in.ok()) response.attributes = copy(attributes);
+    response.attributes = read_attributes(in);
   }
   if (has(first.capabilities, capability::kZstdCompression)) response.zstd_level = in.u8();
   in.rest();
@@ -184,7 +192,7 @@ void append_handshake_response(Buffer& out, const HandshakeResponse& response) {
   append_ssl_request(out, {capabilities, response.max_packet_size, response.character_set});
   Builder to{out};
   to.text_with_nul(response.user);
-  append_auth_answer(to, response);
+  append_auth_answer(to, response.auth_answer, capabilities);
   if (has(capabilities, capability::kConnectWithDb)) to.text_with_nul(response.database);
   if (has(capabilities, capability::kPluginAuth)) to.text_with_nul(response.auth_plugin);
   if (has(capabilities, capability::kConnectAttributes)) to.lenenc_bytes(response.attributes);
@@ -204,6 +212,40 @@ Result<std::vector<Attribute>> decode_attributes(Bytes attributes) noexcept {
 
 void append_attribute(Buffer& attributes, const Attribute& attribute) {
   Builder{attributes}.lenenc_text(attribute.name).lenenc_text(attribute.value);
+}
+
+Result<ChangeUser> decode_change_user(Bytes payload, std::uint64_t capabilities) noexcept {
+  Cursor in{payload};
+  ChangeUser request;
+  in.require(in.u8() == static_cast<std::uint8_t>(Command::ChangeUser), "header of a user change");
+  request.user = bounded(in, in.text_until_nul(), kMaxUserName, "user name");
+  const Bytes answer = read_auth_answer(in, in_command(capabilities));
+  if (in.ok()) request.auth_answer = copy(answer);
+  in.require(!in.empty(), "no database name");
+  request.database = bounded(in, in.text_until_nul_or_end(), kMaxDatabaseName, "database name");
+  if (in.left() >= 2) {
+    request.character_set = in.u16();
+  } else {
+    in.rest();
+  }
+  if (has(capabilities, capability::kPluginAuth)) {
+    in.require(!in.empty(), "no plugin name");
+    request.auth_plugin = bounded(in, in.text_until_nul_or_end(), kMaxPluginName, "plugin name");
+  }
+  if (has(capabilities, capability::kConnectAttributes) && !in.empty()) {
+    request.attributes = read_attributes(in);
+  }
+  in.rest();
+  return in.finish(std::move(request));
+}
+
+void append_change_user(Buffer& out, const ChangeUser& request, std::uint64_t capabilities) {
+  Builder to{out};
+  to.u8(static_cast<std::uint8_t>(Command::ChangeUser)).text_with_nul(request.user);
+  append_auth_answer(to, request.auth_answer, in_command(capabilities));
+  to.text_with_nul(request.database).u16(request.character_set);
+  if (has(capabilities, capability::kPluginAuth)) to.text_with_nul(request.auth_plugin);
+  if (has(capabilities, capability::kConnectAttributes)) to.lenenc_bytes(request.attributes);
 }
 
 Result<AuthSwitchRequest> decode_auth_switch_request(Bytes payload) noexcept {

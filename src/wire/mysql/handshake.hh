@@ -68,6 +68,22 @@ struct Attribute {
 Result<std::vector<Attribute>> decode_attributes(Bytes attributes) noexcept;
 void append_attribute(Buffer& attributes, const Attribute& attribute);
 
+// "COM_CHANGE_USER": a login in the command phase.
+struct ChangeUser {
+  std::string user;
+  Buffer auth_answer;  // empty: no password, or the client waits for a challenge
+  std::string database;
+  std::uint16_t character_set = 0;  // 0: the client named none
+  std::string auth_plugin;
+  Buffer attributes;  // as in HandshakeResponse
+};
+
+// `capabilities`: what the connection's login agreed on. Everything behind the database may be
+// missing without PLUGIN_AUTH, and the attributes always; bytes after the last field are ignored.
+Result<ChangeUser> decode_change_user(Bytes payload, std::uint64_t capabilities) noexcept;
+// Answers longer than 255 bytes are cut: there is no form for them.
+void append_change_user(Buffer& out, const ChangeUser& request, std::uint64_t capabilities);
+
 // "Protocol::AuthSwitchRequest". Without plugin it is "Protocol::OldAuthSwitchRequest": the client
 // shall answer with mysql_old_password.
 struct AuthSwitchRequest {
