@@ -7,15 +7,14 @@ namespace perilune::session {
 Pump::Pump(net::Stream& client, net::Stream& server, Tap& tap, Traffic& traffic) noexcept
     : tap_(tap), traffic_(traffic), up_(*this, client, server), down_(*this, server, client) {}
 
-Pump::~Pump() { detach(); }
-
 bool Pump::Run::await_suspend(std::coroutine_handle<> waiter) {
   pump_.waiter_ = waiter;
   return pump_.start();
 }
 
 Pump::Run::~Run() {
-  if (std::exchange(pump_.waiter_, {})) pump_.detach();
+  pump_.waiter_ = {};
+  pump_.detach();
 }
 
 bool Pump::start() {
@@ -57,8 +56,7 @@ std::size_t Pump::Direction::on_data(Bytes data) {
   const Verdict verdict = inspect(data);
   to_.write(data.first(verdict.forward));
   if (verdict.then == Verdict::Then::Stop) pump_.end(PumpEnd::Stopped);
-  held_ = verdict.then == Verdict::Then::Hold;
-  waits_ = held_ || verdict.then == Verdict::Then::Wait;
+  waits_ = verdict.then == Verdict::Then::Wait;
   // A client that takes nothing more is gone. A broken server ends the pump by the end of its
   // reading side, which may still bring a farewell.
   if (to_.is_broken() && !is_up()) pump_.end(PumpEnd::ClientClosed);
@@ -86,10 +84,9 @@ void Pump::Direction::after_data() {
 }
 
 // Kept data of a server whose client reads slowly is still to be delivered, and that of a client
-// that has merely ended its side, unless the tap holds it; a client that broke off waits for
-// nothing.
+// that has merely ended its side; a client that broke off waits for nothing.
 void Pump::Direction::on_end(int code) {
-  if (from_.is_paused() && !(is_up() && (held_ || code < 0))) return;
+  if (from_.is_paused() && !(is_up() && code < 0)) return;
   pump_.end(at_end());
   pump_.finish();
 }

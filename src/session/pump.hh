@@ -27,9 +27,9 @@ class Pump {
   Pump(net::Stream& client, net::Stream& server, Tap& tap, Traffic& traffic) noexcept;
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
-  ~Pump();
 
-  // co_await run(): a PumpEnd. Needs no coroutine frame.
+  // co_await run(): a PumpEnd. Needs no coroutine frame. The streams are the pump's meanwhile and
+  // may be destroyed in between if it does not run again.
   class Run;
   Run run() noexcept;
 

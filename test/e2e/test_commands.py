@@ -263,38 +263,6 @@ def test_set_option_switches_multi_statements_off_and_on(client):
     assert client.value("SELECT 1") == "1"
 
 
-def test_reset_connection(client):
-    client.query("SET @a = 1")
-    client.command(wire.COM_RESET_CONNECTION)
-    client.ok()
-    assert client.query("SELECT @a").values == [None]
-
-
-def test_change_user_is_refused_and_the_session_goes_on(client):
-    client.query("SET @a = 1")
-    client.command(wire.COM_CHANGE_USER, b"nopass\0\0\0" + struct.pack("<H", 45) + b"mysql_native_password\0")
-    with pytest.raises(Err) as caught:
-        client.ok()
-    assert caught.value.message
-    assert client.value("SELECT CONCAT(@a, CURRENT_USER())") == "1plain@%"
-
-
-def test_change_user_waits_its_turn_in_a_pipeline(client):
-    client.packets.sequence = 0
-    batch = client.packets.encode(b"\x03SELECT SLEEP(0.1), 'first'")
-    for payload in (b"\x11nopass\0\0\0", b"\x03SELECT 'third'"):
-        client.packets.sequence = 0
-        batch += client.packets.encode(payload)
-    client.socket.sendall(batch)
-    client.packets.sequence = 1
-    assert client.result().rows == [(b"0", b"first")]
-    client.packets.sequence = 1
-    with pytest.raises(Err):
-        client.ok()
-    client.packets.sequence = 1
-    assert client.result().rows == [(b"third",)]
-
-
 def test_an_unknown_command_is_the_servers_business(client):
     client.command(0x77, b"what")
     with pytest.raises(Err) as caught:

@@ -11,7 +11,10 @@ from support.wire import Err
 
 TO_FAKE = """
 local handler = {
-  on_login = function(client, login) return client:connect(FAKE, login) end,
+  on_login = function(client, login)
+    if login.change then return client:err(('no'):rep(1000)) end
+    return client:connect(FAKE, login)
+  end,
   on_disconnect = function() event('gone') end,
 }
 mysql_listen(SOCK, handler)
@@ -43,8 +46,9 @@ def send_until_held_back(client, data):
 def test_who_has_commands_answered_by_the_proxy_must_read_the_answers(perilune, fake, where):
     server = fake()
     daemon = perilune(TO_FAKE, {"FAKE": server.address})
-    request = packet(bytes([wire.COM_CHANGE_USER]) + b"u" * 100 + b"\0\0\0")
     with daemon.logged_in(address=getattr(daemon, where)) as client:
+        body = wire.change_user_body("u", b"", "", client.capabilities, "mysql_native_password", {}, 45)
+        request = packet(bytes([wire.COM_CHANGE_USER]) + body)
         sent = send_until_held_back(client, request)
         assert sent < ENOUGH
         for _ in range(sent // len(request)):

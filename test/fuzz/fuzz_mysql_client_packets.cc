@@ -1,5 +1,5 @@
-// What a client may send in a login or to change its user: decoders must survive anything, and what they accept must keep
-// its meaning when it is encoded and decoded again.
+// What a client may send in a login or to change its user: decoders must survive anything, and what
+// they accept must keep its meaning when it is encoded and decoded again.
 
 #include <cstddef>
 #include <cstdint>

@@ -41,6 +41,14 @@ std::uint64_t flags_for(const wire::HandshakeResponse& client, const Back& serve
   return flags;
 }
 
+Buffer encode_attributes(const session::Login& login) {
+  Buffer attributes;
+  for (const auto& [name, value] : login.attributes) {
+    wire::append_attribute(attributes, wire::Attribute{name, value});
+  }
+  return attributes;
+}
+
 wire::HandshakeResponse make_response(const wire::HandshakeResponse& client, const Back& server,
                                       const session::Login& login) {
   wire::HandshakeResponse response;
@@ -49,10 +57,18 @@ wire::HandshakeResponse make_response(const wire::HandshakeResponse& client, con
   response.character_set = client.character_set;
   response.user = login.user;
   response.database = login.database;
-  for (const auto& [name, value] : login.attributes) {
-    wire::append_attribute(response.attributes, wire::Attribute{name, value});
-  }
+  response.attributes = encode_attributes(login);
   return response;
+}
+
+wire::ChangeUser make_change(const Front& client, const session::Login& login) {
+  wire::ChangeUser change;
+  change.user = login.user;
+  change.database = login.database;
+  change.character_set = client.command().character_set;
+  change.auth_plugin = kNobodysPlugin;
+  change.attributes = encode_attributes(login);
+  return change;
 }
 
 LoginFailure server_refusal(Bytes payload) {
@@ -136,6 +152,18 @@ bool answer_server(Back& server, Answering& answering, Bytes payload) {
   return false;
 }
 
+event::Task<Buffer> relay_rounds(session::Session& session, Front& client, Back& server) {
+  PassThrough rounds{session, client, server};
+  for (;;) {
+    Buffer payload = co_await server.receive();
+    const PassThrough::Next next = rounds.inspect(payload);
+    if (next == PassThrough::Next::Over) co_return payload;
+    if (next == PassThrough::Next::Refused) throw server_refusal(payload);
+    client.relay(payload);
+    if (next == PassThrough::Next::ClientAnswers) co_await rounds.answer();
+  }
+}
+
 }  // namespace
 
 event::Task<Buffer> log_in_with_credentials(const wire::HandshakeResponse& client, Back& server,
@@ -163,15 +191,14 @@ event::Task<Buffer> pass_login_through(session::Session& session, Front& client,
   co_await server.secure(response, decision);
   response.auth_plugin = kNobodysPlugin;
   server.log_in(response);
-  PassThrough rounds{session, client, server};
-  for (;;) {
-    Buffer payload = co_await server.receive();
-    const PassThrough::Next next = rounds.inspect(payload);
-    if (next == PassThrough::Next::Over) co_return payload;
-    if (next == PassThrough::Next::Refused) throw server_refusal(payload);
-    client.relay(payload);
-    if (next == PassThrough::Next::ClientAnswers) co_await rounds.answer();
-  }
+  co_return co_await relay_rounds(session, client, server);
+}
+
+event::Task<Buffer> pass_change_through(session::Session& session, Front& client, Back& server,
+                                        const session::Login& login, Connection& present) {
+  const wire::ChangeUser change = make_change(client, login);
+  server.change_user(std::move(present.server), change, present.capabilities);
+  co_return co_await relay_rounds(session, client, server);
 }
 
 }  // namespace perilune::proto::mysql

@@ -3,13 +3,14 @@
 #include "auth/mysql_methods.hh"
 #include "event/task.hh"
 #include "proto/mysql/back.hh"
+#include "proto/mysql/connection.hh"
 #include "proto/mysql/front.hh"
 #include "session/decision.hh"
 #include "session/session.hh"
 
 namespace perilune::proto::mysql {
 
-// Two ways from a server's greeting to its OK, which they return; both throw LoginFailure, with the
+// The ways from a server's greeting to its OK, which they return; both throw LoginFailure, with the
 // server's own error if it is the server that refuses.
 
 // The server's challenges are answered with credentials that the script has given. What `client`
@@ -26,5 +27,10 @@ inline event::Task<Buffer> log_in_with_credentials(const Front& client, Back& se
 // account's and sends a fresh challenge: the one switch of methods that clients accept.
 event::Task<Buffer> pass_login_through(session::Session& session, Front& client, Back& server,
                                        const session::ConnectTo& decision);
+
+// The same for a client that changes its user: on the connection that it has, which `server` holds
+// from then on.
+event::Task<Buffer> pass_change_through(session::Session& session, Front& client, Back& server,
+                                        const session::Login& login, Connection& present);
 
 }  // namespace perilune::proto::mysql

@@ -202,6 +202,27 @@ void Back::log_in(const wire::HandshakeResponse& response) {
   point_.has_begun = true;
 }
 
+void Back::change_user(std::unique_ptr<net::Stream> stream, const wire::ChangeUser& request,
+                       std::uint64_t capabilities) {
+  stream_ = std::move(stream);
+  stream_->set_sensitive(true);
+  channel_.emplace(*stream_, "Server");
+  Buffer payload;
+  wire::append_change_user(payload, request, capabilities);
+  channel_->send(payload);
+  point_.sequence = channel_->sequence();
+  point_.has_begun = true;
+}
+
+event::Task<> Back::be_refused() {
+  while (!over_) {
+    const auto answer = unwilling_answer(point_.asked);
+    if (answer) send(*answer);
+    co_await receive();
+  }
+  if (!wire::is_err(point_.asked)) throw PeerError("the server let in who gave no answer");
+}
+
 std::unique_ptr<net::Stream> Back::take() noexcept {
   stream_->set_sensitive(false);
   return std::move(stream_);

@@ -56,7 +56,14 @@ class Back {
   void send(Bytes payload);
   event::Task<Buffer> receive();
 
-  // After the login: the connection, without us.
+  // Instead of open(), secure() and log_in(): a login of the same kind on a connection that is in
+  // its command phase and has nothing outstanding.
+  void change_user(std::unique_ptr<net::Stream> stream, const wire::mysql::ChangeUser& request,
+                   std::uint64_t capabilities);
+  // Answers what the server asks until it refuses. Throws PeerError if it lets us in instead.
+  event::Task<> be_refused();
+
+  // After the server's verdict: the connection, without us.
   std::unique_ptr<net::Stream> take() noexcept;
 
  private:

@@ -50,6 +50,7 @@ Buffer no_password(Bytes asked) {
 }
 
 bool wants_answer(Bytes payload) noexcept {
+  if (payload.empty() || is_verdict(payload)) return false;
   return payload.size() != 2 || payload[0] != std::byte{wire::kAuthMoreDataHeader} ||
          payload[1] != auth::kFastAuthSuccess;
 }
@@ -66,7 +67,8 @@ event::Task<> be_refused(net::Stream& stream, LoginPoint point) {
   if (!point.has_begun) co_await log_in_as_nobody(channel);
   if (payload.empty()) payload = co_await channel.receive(kPacketLimit);
   while (!payload.empty() && !is_verdict(payload)) {
-    if (wants_answer(payload)) channel.send(no_password(payload));
+    const auto answer = unwilling_answer(payload);
+    if (answer) channel.send(*answer);
     payload = co_await channel.receive(kPacketLimit);
   }
 }
@@ -93,6 +95,11 @@ event::Task<> within_limit(event::Loop& loop, event::Task<> task) {
 bool is_verdict(Bytes payload) noexcept {
   return wire::is_err(payload) ||
          (!payload.empty() && payload.front() == std::byte{wire::kOkHeader});
+}
+
+std::optional<Buffer> unwilling_answer(Bytes asked) {
+  if (!wants_answer(asked)) return std::nullopt;
+  return no_password(asked);
 }
 
 event::Task<> break_off(event::Loop& loop, net::Connecting connecting, Buffer first, HeldPlace) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "event/loop.hh"
@@ -34,6 +35,10 @@ class HeldPlace {
 
 // The server's packet that ends a login: OK or an error.
 bool is_verdict(Bytes payload) noexcept;
+
+// What answers a server's packet if one does not want to be let in; null: it waits for nothing.
+// Empty packets, which stand for none, are answered by nothing.
+std::optional<Buffer> unwilling_answer(Bytes asked);
 
 // Where a login at a server was left.
 struct LoginPoint {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "proto/mysql/change_user.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/question.hh"
 #include "util/error.hh"
@@ -27,12 +28,11 @@ std::uint8_t sequence_behind(const wire::Extent& extent) noexcept {
 CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Connection connection)
     : session_(session),
       client_(client),
-      server_(std::move(connection.server)),
-      exchange_(connection.capabilities),
-      pump_(client_, *server_, *this, session.traffic),
-      looked_at_(&commands_to_look_at(session.hooks())),
-      capabilities_(connection.capabilities) {
-  exchange_.set_status(connection.status);
+      connection_(std::move(connection)),
+      exchange_(connection_.capabilities),
+      pump_(client_, *connection_.server, *this, session.traffic),
+      looked_at_(&commands_to_look_at(session.hooks())) {
+  exchange_.set_status(connection_.status);
   session_.set_ending(this);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
   arm_idle_timer();
@@ -56,8 +56,12 @@ event::Task<bool> CommandPhase::go_on(PumpEnd end) {
   }
   if (held_) mind_length();
   awaiting_ = held_ && must_wait() && !is_answered();
-  if (held_ && !awaiting_) co_await settle();
-  co_return true;
+  if (held_ && !awaiting_) {
+    settling_ = true;
+    co_await settle();
+    settling_ = false;
+  }
+  co_return next_ == nullptr;
 }
 
 bool CommandPhase::is_over(PumpEnd end) {
@@ -100,6 +104,8 @@ void CommandPhase::broken() {
 // its place.
 void CommandPhase::server_is_gone() {
   if (exchange_.quit() || exchange_.server_said_goodbye()) return;
+  // MySQL's servers close the connection of who was refused another user.
+  if (refused_ && exchange_.idle()) return;
   say(command_err("Server closed the connection"));
   throw PeerError(fmt::format("the server closed the connection ({} answers outstanding)",
                               exchange_.outstanding()));
@@ -124,7 +130,7 @@ void CommandPhase::say_at(std::uint8_t sequence, const wire::Err& err) {
 // --- drain and idleness
 
 bool CommandPhase::is_quiet() const noexcept {
-  return exchange_.idle() && !exchange_.in_transaction() && !held_ && !changing_to_;
+  return exchange_.idle() && !exchange_.in_transaction() && !held_ && !changing_to_ && !settling_;
 }
 
 void CommandPhase::say_farewell(session::StopReason reason) { say(farewell_err(reason)); }
@@ -140,7 +146,7 @@ void CommandPhase::arm_idle_timer() {
 
 void CommandPhase::check_idle() {
   const std::uint64_t seen = session_.traffic.from_client + session_.traffic.from_server;
-  if (seen == idle_seen_ && exchange_.idle() && !held_) {
+  if (seen == idle_seen_ && exchange_.idle() && !held_ && !settling_) {
     session_.stop(session::StopReason::IdleTimeout);
     return;
   }

@@ -10,8 +10,8 @@
 #include "event/task.hh"
 #include "net/stream.hh"
 #include "proto/mysql/channel.hh"
+#include "proto/mysql/connection.hh"
 #include "proto/mysql/kill.hh"
-#include "proto/mysql/login.hh"
 #include "proto/mysql/own_answers.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
@@ -34,8 +34,10 @@ class CommandPhase final : private session::Tap, private session::Ending {
   // Whether there is anything to pump: false, and the client has been told, when the session drains
   // and this is the moment for it.
   bool may_run();
-  // After the pump has stopped: false when the session is over.
+  // After the pump has stopped: false when this is over.
   event::Task<bool> go_on(session::PumpEnd end);
+  // What the session goes on with behind it; null: nothing.
+  std::unique_ptr<Connection> take_next() noexcept { return std::move(next_); }
 
  private:
   // A command at the front of the client's stream that does not pass as it is.
@@ -83,7 +85,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   event::Task<> answer(const Held& held);
   event::Task<> answer_own_statement();
   event::Task<> kill(const Held& held);
-  event::Task<> refuse_change();
+  event::Task<> change_user();
   event::Task<OwnAnswers::Turn> take_off();
   OwnAnswers& own();
 
@@ -102,11 +104,11 @@ class CommandPhase final : private session::Tap, private session::Ending {
 
   session::Session& session_;
   net::Stream& client_;
-  std::unique_ptr<net::Stream> server_;
+  Connection connection_;
+  std::unique_ptr<Connection> next_;  // after a change of user
   wire::mysql::Exchange exchange_;
   session::Pump pump_;
   const wire::mysql::CommandSet* looked_at_;
-  std::uint64_t capabilities_;
   std::size_t pass_ = 0;  // bytes at the client's front that were looked at and may pass
   std::unique_ptr<Held> held_;
   std::unique_ptr<OwnAnswers> own_;  // from the first one
@@ -117,6 +119,8 @@ class CommandPhase final : private session::Tap, private session::Ending {
   wire::mysql::Stop client_stop_ = wire::mysql::Stop::None;
   bool server_malformed_ = false;
   bool awaiting_ = false;  // the answers before that to the held command
+  bool settling_ = false;  // a command that was held
+  bool refused_ = false;   // a change of user, since when nothing else was asked for
 };
 
 }  // namespace perilune::proto::mysql

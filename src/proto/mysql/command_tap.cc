@@ -80,6 +80,7 @@ Verdict CommandPhase::from_server(Bytes data) {
 }
 
 void CommandPhase::count_statements(std::uint32_t more) noexcept {
+  if (more > 0) refused_ = false;
   session_.traffic.statements += more;
   session_.metrics().statements.add(more);
 }

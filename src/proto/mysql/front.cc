@@ -34,8 +34,24 @@ Front::Front(session::Session& session, net::Stream& stream)
   choose_announcement();
 }
 
+Front::Front(session::Session& session, net::Stream& stream, const ClientTerms& terms,
+             ChangeCommand command)
+    : session_(session),
+      channel_(stream, "Client"),
+      scramble_(terms.scramble),
+      announced_(terms.capabilities),
+      command_(std::move(command)),
+      greeted_(true) {
+  session_.set_ending(this);
+  channel_.stream().set_sensitive(true);
+  channel_.set_sequence(command_->sequence);
+  response_.capabilities = terms.capabilities;
+  response_.max_packet_size = terms.max_packet_size;
+}
+
 Front::~Front() {
   session_.set_ending(nullptr);
+  if (command_) auth::wipe(command_->payload);
   channel_.stream().set_sensitive(false);
   auth::wipe(response_.auth_answer);
 }
@@ -110,6 +126,46 @@ event::Task<session::Login> Front::receive_login() {
                                 "--require_secure_transport=ON."),
                        "the listener requires TLS");
   }
+  co_return introduce();
+}
+
+ClientTerms Front::terms() const noexcept {
+  return {response_.capabilities, response_.max_packet_size, scramble_};
+}
+
+session::Login Front::take_change() {
+  decode_change(command_->payload);
+  if (!can_switch()) {
+    throw LoginFailure(handshake_err("The client is too old to change its user"),
+                       "a client without PLUGIN_AUTH wants to change its user");
+  }
+  session::Login login = introduce();
+  login.change = true;
+  return login;
+}
+
+void Front::decode_change(Bytes payload) {
+  auto decoded = wire::decode_change_user(payload, response_.capabilities);
+  if (!decoded) {
+    failed_ = true;
+    session_.metrics().client_malformed.add();
+    throw LoginFailure(command_err("Malformed packet from client"),
+                       std::string("malformed COM_CHANGE_USER: ") + decoded.error().what);
+  }
+  // A login names its character set by one byte; those of higher numbers are kinds of utf8mb4.
+  const bool is_named = decoded->character_set > 0 && decoded->character_set <= 0xFF;
+  response_.character_set = is_named ? static_cast<std::uint8_t>(decoded->character_set) : kUtf8mb4;
+  command_->character_set = decoded->character_set;
+  response_.user = std::move(decoded->user);
+  response_.auth_answer = std::move(decoded->auth_answer);
+  response_.database = std::move(decoded->database);
+  response_.auth_plugin = std::move(decoded->auth_plugin);
+  response_.attributes = std::move(decoded->attributes);
+  has_password_ = response_.auth_answer.size() > 1;
+}
+
+// Notes in the session what the client claims to be.
+session::Login Front::introduce() {
   const auto attributes = wire::decode_attributes(response_.attributes);
   session::Login login;
   login.user = response_.user;
@@ -121,11 +177,13 @@ event::Task<session::Login> Front::receive_login() {
   }
   session_.user = login.user;
   session_.database = login.database;
-  co_return login;
+  return login;
 }
 
 event::Task<Buffer> Front::receive_answer() {
+  failed_ = true;
   Buffer answer = co_await channel_.receive(kAnswerLimit);
+  failed_ = false;
   has_password_ = has_password_ || answer.size() > 1;
   co_return answer;
 }
@@ -140,7 +198,7 @@ event::Task<> Front::satisfy_method() {
   if (own == kNativePassword || own == kClearPassword) co_return;
   Bytes answer = response_.auth_answer;
   Buffer received;
-  if (!by_sha2 || answer.empty()) {
+  if (!by_sha2 || answer.empty() || is_change()) {
     Buffer challenge(scramble_.begin(), scramble_.end());
     challenge.push_back(std::byte{});
     switch_method(by_sha2 ? kCachingSha2Password : kNativePassword, challenge);
@@ -161,7 +219,8 @@ std::string_view Front::own_plugin() const noexcept {
 // itself.
 bool Front::answered_by(std::string_view plugin) const noexcept {
   if (plugin != own_plugin()) return false;
-  return plugin == kNativePassword || (plugin == kClearPassword && !response_.auth_answer.empty());
+  if (plugin == kClearPassword) return !response_.auth_answer.empty();
+  return plugin == kNativePassword && !is_change();
 }
 
 std::string Front::attribute(std::string_view name) const {

@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "event/first_of.hh"
+#include "proto/mysql/change_user.hh"
 #include "proto/mysql/command_phase.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/question.hh"
@@ -84,7 +85,7 @@ event::Task<> CommandPhase::settle() {
   if (held->what == Held::What::OwnStatement) {
     co_await answer_own_statement();
   } else if (held->what == Held::What::ChangeUser) {
-    co_await refuse_change();
+    co_await change_user();
   } else if (held->what == Held::What::Kill) {
     co_await kill(*held);
   } else if (is_any_of<Proceed>(held->decision)) {
@@ -130,7 +131,7 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
   Buffer out;
   std::uint8_t sequence = 0;
   wire::append_packets(out, filled, sequence);
-  server_->write(out);
+  connection_.server->write(out);
   session_.metrics().client_bytes.add(out.size());
   const auto last = static_cast<std::uint8_t>(sequence - 1);
   exchange_.forwarded(static_cast<wire::Command>(payload.front()), last);
@@ -140,7 +141,7 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
 // --- answers of our own
 
 OwnAnswers& CommandPhase::own() {
-  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, capabilities_);
+  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, connection_.capabilities);
   return *own_;
 }
 
@@ -203,10 +204,19 @@ event::Task<> CommandPhase::kill(const Held& held) {
   answer.err ? own().err(turn, *answer.err) : own().ok(turn);
 }
 
-event::Task<> CommandPhase::refuse_change() {
-  const OwnAnswers::Turn turn = co_await take_off();
-  own().err(turn, make_err(wire::ErrorCode::UnknownCommand, "08S01",
-                           "COM_CHANGE_USER is not in this version of Perilune"));
+// A login in the middle of the session: what comes back takes this phase's place.
+event::Task<> CommandPhase::change_user() {
+  client_.set_sensitive(true);
+  Channel channel{client_, "Client"};
+  ChangeCommand command;
+  command.payload = co_await receive_change(channel);
+  command.sequence = channel.sequence();
+  count_statements(1);
+  connection_.status = exchange_.status();
+  next_ = co_await mysql::change_user(session_, client_, connection_, std::move(command));
+  session_.set_ending(this);
+  refused_ = next_ == nullptr;
+  exchange_.set_status(connection_.status);
 }
 
 }  // namespace perilune::proto::mysql

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "proto/mysql/change_user.hh"
 #include "proto/mysql/channel.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/question.hh"
@@ -32,9 +33,11 @@ std::string_view text_of(const Buffer& command) noexcept {
 
 }  // namespace
 
-ServedPhase::ServedPhase(session::Session& session, net::Stream& client,
-                         std::uint64_t capabilities)
-    : session_(session), client_(client), answers_(client, capabilities) {
+ServedPhase::ServedPhase(session::Session& session, net::Stream& client, Connection connection)
+    : session_(session),
+      client_(client),
+      connection_(std::move(connection)),
+      answers_(client, connection_.capabilities) {
   session_.set_ending(this);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
 }
@@ -42,7 +45,7 @@ ServedPhase::ServedPhase(session::Session& session, net::Stream& client,
 ServedPhase::~ServedPhase() { session_.set_ending(nullptr); }
 
 event::Task<> ServedPhase::run() {
-  while (!over_) {
+  while (!over_ && !next_) {
     sequence_ = 0;
     if (session_.is_draining()) {
       say_farewell(session::StopReason::Shutdown);
@@ -93,6 +96,12 @@ void ServedPhase::refuse_unseen(Arrival arrival) {
 }
 
 event::Task<> ServedPhase::handle_command() {
+  const wire::PacketHeader header = wire::decode_header(client_.input());
+  if (header.length > 0 &&
+      client_.input()[wire::kHeaderSize] == static_cast<std::byte>(Command::ChangeUser)) {
+    co_await change_user();
+    co_return;
+  }
   Channel channel{client_, "Client"};
   Buffer command = co_await channel.receive(session_.options().max_query + 1);
   sequence_ = channel.sequence();
@@ -107,6 +116,16 @@ event::Task<> ServedPhase::handle_command() {
   } else {
     answer(command, decision);
   }
+}
+
+event::Task<> ServedPhase::change_user() {
+  client_.set_sensitive(true);
+  Channel channel{client_, "Client"};
+  ChangeCommand command;
+  command.payload = co_await receive_change(channel);
+  command.sequence = channel.sequence();
+  next_ = co_await mysql::change_user(session_, client_, connection_, std::move(command));
+  session_.set_ending(this);
 }
 
 event::Task<StatementDecision> ServedPhase::ask(const Buffer& command) {

@@ -6,6 +6,7 @@
 #include "event/deadline.hh"
 #include "event/task.hh"
 #include "net/stream.hh"
+#include "proto/mysql/connection.hh"
 #include "proto/mysql/kill.hh"
 #include "proto/mysql/own_answers.hh"
 #include "session/session.hh"
@@ -17,13 +18,15 @@ namespace perilune::proto::mysql {
 // what is a matter of the session alone.
 class ServedPhase final : private session::Ending {
  public:
-  ServedPhase(session::Session& session, net::Stream& client, std::uint64_t capabilities);
+  ServedPhase(session::Session& session, net::Stream& client, Connection connection);
   ServedPhase(const ServedPhase&) = delete;
   ServedPhase& operator=(const ServedPhase&) = delete;
   ~ServedPhase();
 
-  // Until the client leaves, or the session drains.
+  // Until the client leaves or changes its user, or the session drains.
   event::Task<> run();
+  // What the session goes on with behind it; null: nothing.
+  std::unique_ptr<Connection> take_next() noexcept { return std::move(next_); }
 
  private:
   enum class Arrival : std::uint8_t { Command, TooLong, NoMemory, End };
@@ -31,6 +34,7 @@ class ServedPhase final : private session::Ending {
   event::Task<Arrival> receive();
   event::Task<> handle(Arrival arrival);
   event::Task<> handle_command();
+  event::Task<> change_user();
   event::Task<session::StatementDecision> ask(const Buffer& command);
   event::Task<> kill(KillRequest request);
   void answer(const Buffer& command, const session::StatementDecision& decision);
@@ -45,6 +49,8 @@ class ServedPhase final : private session::Ending {
 
   session::Session& session_;
   net::Stream& client_;
+  Connection connection_;
+  std::unique_ptr<Connection> next_;  // after a change of user
   OwnAnswers answers_;
   std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
   std::uint8_t sequence_ = 0;              // of the answer that is due

@@ -77,6 +77,20 @@ class RawClient:
             ).encode()
         )
 
+    def send_change(self, user, password="", database="", attributes=None, plugin="mysql_native_password", charset=45):
+        """COM_CHANGE_USER, answering the greeting's challenge as clients do."""
+        self.full_exchange = False
+        self.command(
+            wire.COM_CHANGE_USER,
+            wire.change_user_body(
+                user, wire.answer_for(plugin, password, self.greeting.nonce), database, self.capabilities, plugin, attributes or {}, charset
+            ),
+        )
+
+    def change_user(self, user, password="", database="", **options):
+        self.send_change(user, password, database, **options)
+        return self.finish_login(password)
+
     def finish_login(self, password=""):
         """Answers what the server asks, up to OK (returned) or ERR (raised).
 

@@ -269,6 +269,16 @@ class HandshakeResponse:
         return cls(user, answer, database, caps, max_packet, charset, plugin, attributes)
 
 
+def change_user_body(user, answer, database, capabilities, plugin, attributes, charset):
+    """COM_CHANGE_USER behind its first byte."""
+    out = user.encode() + b"\0" + bytes([len(answer)]) + answer + database.encode() + b"\0" + struct.pack("<H", charset)
+    if capabilities & Cap.PLUGIN_AUTH:
+        out += plugin.encode() + b"\0"
+    if capabilities & Cap.CONNECT_ATTRS:
+        out += lenenc_text(b"".join(lenenc_text(t.encode()) for pair in attributes.items() for t in pair))
+    return out
+
+
 def native_answer(password, nonce):
     if not password:
         return b""
