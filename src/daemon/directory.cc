@@ -120,7 +120,7 @@ std::vector<Branch> Directory::others() const {
 
 void Directory::report_silence(unsigned worker) {
   if (const auto missed = throttle_.admit(Clock::now())) {
-    logger_.warning("a worker does not answer, its sessions are not listed",
+    logger_.warning("a worker does not answer, its sessions are left out",
                     log::field("worker", worker), log::field("suppressed", *missed));
   }
 }
