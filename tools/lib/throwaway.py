@@ -229,6 +229,7 @@ class Mariadb(DatabaseServer):
             _program("mariadb-install-db"),
             "--no-defaults",
             f"--datadir={self.folder}/data",
+            f"--tmpdir={self.folder}",  # a server that starts removes the temporary tables of others that share it
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-name-resolve",
@@ -273,6 +274,7 @@ class Mariadb118(Mariadb):
                 *self._command(),
                 "--bootstrap",
                 f"--datadir={self.folder}/data",
+                f"--tmpdir={self.folder}",
                 "--innodb-log-file-size=32M",
                 "--enforce-storage-engine=",
                 "--max-allowed-packet=8M",
