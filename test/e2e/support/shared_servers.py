@@ -58,12 +58,13 @@ KINDS = {
 }
 
 
-def start_server(name, folder, certificates):
+def start_server(name, folder, certificates, options=(), accounts=True):
     kind = KINDS[name]
-    server = kind.server(folder, [*certificates.server_options(), *kind.options])
+    server = kind.server(folder, [*certificates.server_options(), *kind.options, *options])
     try:
         server.start()
-        server.sql(kind.accounts)
+        if accounts:
+            server.sql(kind.accounts)
     except BaseException:
         server.stop()
         raise
