@@ -164,7 +164,12 @@ Answer::Step Answer::definitions_end(Bytes head, std::uint32_t length) noexcept 
 
 Answer::Step Answer::row(Bytes head, std::uint32_t length) noexcept {
   if (!ends_rows(head, length)) return Step::More;
+  const std::uint16_t before = status_;
   if (!note_status(head)) return malformed("end of rows");
+  // MySQL's EOF behind the values of OUT parameters has lost the flag that the one ahead of them had.
+  if (definitions_end_in_eof_ && (before & status::kPsOutParams) != 0) {
+    status_ |= before & status::kMoreResultsExist;
+  }
   return form_ == AnswerForm::Rows ? Step::Done : end_of_result();
 }
 

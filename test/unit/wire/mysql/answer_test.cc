@@ -77,6 +77,18 @@ TEST_CASE("mysql answer: several results", "[wire][mysql]") {
                   kEofMore, kErr});
 }
 
+TEST_CASE("mysql answer: OUT parameters of a prepared call, classic and modern", "[wire][mysql]") {
+  Wire classic{kClassic};
+  classic.send(Command::StmtExecute);
+  // As MySQL 9.7 sends it: SERVER_MORE_RESULTS_EXISTS ahead of the values alone.
+  classic.answer({"01", kDefinition, kEofMore, kRow, kEofMore, "01", kDefinition, "fe 00 00 2a 10",
+                  "00 00 01", "fe 00 00 22 00", kOk});
+  CHECK(classic.exchange.status() == 0x02);
+  Wire modern{kModern};
+  modern.send(Command::StmtExecute);
+  modern.answer({"01", kDefinition, "00 00 01", "fe 00 00 2a 10 00 00", kOk});
+}
+
 TEST_CASE("mysql answer: an answer as long as a row is no end without DEPRECATE_EOF",
           "[wire][mysql]") {
   Wire wire{kClassic};
