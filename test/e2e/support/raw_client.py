@@ -175,7 +175,10 @@ class RawClient:
         status = Reader(self.expect_eof()[3:]).number(2)
         if binary and status & wire.STATUS_CURSOR_EXISTS:
             return Rows(columns, [], status)
-        return self.rows(columns, binary)
+        result = self.rows(columns, binary)
+        if status & wire.STATUS_PS_OUT_PARAMS:  # at their end MySQL does not say again that more follows
+            result.status |= status & wire.STATUS_MORE_RESULTS
+        return result
 
     def rows(self, columns, binary=False):
         rows = []
