@@ -251,3 +251,53 @@ def test_the_first_statements_of_dbeaver(served, flags):
 def test_the_mariadb_client_in_a_session(served):
     done = programs.mariadb(served.sock, "SELECT 1; USE x; answer; status; SHOW WARNINGS;", "--batch", user="anybody")
     assert "42" in done.stdout
+
+
+CHANGING = """
+mysql_listen(SOCK, {
+  on_login = function(client, login)
+    if login.user == 'nobody' then return client:err('no such user') end
+    if login.user == 'plain' then return client:connect(SERVER, login) end
+    return client:serve { unchecked = true }
+  end,
+  on_query = function(client, sql)
+    if sql == 'who' then return client:result { columns = { 'u' }, rows = { { client.user .. (client.server and ' with' or ' without') } } } end
+  end,
+})
+"""
+
+
+def test_changes_of_user_between_served_and_forwarded(perilune, mariadb):
+    daemon = perilune(CHANGING)
+    with daemon.logged_in("first", "x") as client:
+        own, _, _ = client.prepare("who")
+        client.change_user("second", "y")
+        assert client.value("who") == "second without"
+        with pytest.raises(Err, match="Unknown prepared"):
+            client.execute(own)
+        with pytest.raises(Err, match="no such user"):
+            client.change_user("nobody", "y")
+        assert client.value("who") == "second without"
+        with pytest.raises(Err, match="1045"):
+            client.change_user("plain", "wrong")
+        assert client.value("who") == "second without"
+        for _ in range(3):
+            client.change_user("plain", "secret")
+            assert client.value("who") == "plain with"
+            assert client.value("SELECT CURRENT_USER()").startswith("plain@")
+            client.change_user("third", "z")
+            assert client.value("who") == "third without"
+
+
+def test_an_own_prepared_statement_ends_with_a_change_of_user(perilune):
+    daemon = perilune(CHANGING)
+    with daemon.logged_in("plain", "secret") as client:
+        own, _, _ = client.prepare("who")
+        assert b"plain with" in client.execute(own).rows[0][0]
+        with pytest.raises(Err, match="no such user"):
+            client.change_user("nobody", "secret")
+        assert b"plain with" in client.execute(own).rows[0][0]
+        client.change_user("plain", "secret")
+        with pytest.raises(Err):
+            client.execute(own)
+        assert client.value("who") == "plain with"
