@@ -70,6 +70,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   bool gather(std::uint64_t size);
   void note(Bytes payload);
   void note_database();
+  bool is_changing() const noexcept;
   bool is_answered() const noexcept;
 
   // --- between two runs of the pump (held_command.cc)

@@ -26,7 +26,7 @@ Verdict CommandPhase::from_client(Bytes data) {
     const bool undecided = held_->what == Held::What::Undecided;
     return {0, undecided ? Verdict::Then::Hold : Verdict::Then::Wait};
   }
-  if (changing_to_) return {0, Verdict::Then::Wait};
+  if (is_changing()) return {0, Verdict::Then::Wait};
   const std::uint32_t before = exchange_.commands();
   wire::Progress progress{0, wire::Stop::None};
   bool more = true;
@@ -42,8 +42,8 @@ Verdict CommandPhase::from_client(Bytes data) {
       if (seen == Look::IsIncomplete) progress.stop = wire::Stop::None;
       more = seen == Look::Passes;
     } else if (next.stop == wire::Stop::None && part.size() < rest.size()) {
-      if (changing_to_) progress.stop = wire::Stop::Full;
-      more = !changing_to_;
+      if (is_changing()) progress.stop = wire::Stop::Full;
+      more = !is_changing();
     }
   }
   count_statements(exchange_.commands() - before);
@@ -74,7 +74,7 @@ Verdict CommandPhase::from_server(Bytes data) {
     server_malformed_ = true;
     return {progress.consumed, Verdict::Then::Stop};
   }
-  if (changing_to_ && is_answered()) note_database();
+  if (is_changing() && is_answered()) note_database();
   const bool awaited = (awaiting_ && is_answered()) || (session_.is_draining() && is_quiet());
   return {progress.consumed, awaited ? Verdict::Then::Stop : Verdict::Then::Continue};
 }
@@ -174,6 +174,9 @@ void CommandPhase::note(Bytes payload) {
     changing_to_ = std::make_unique<std::string>(*std::move(name));
   }
 }
+
+// Only once the command is on its way, which after a wait is not before the pump runs again.
+bool CommandPhase::is_changing() const noexcept { return changing_to_ && pass_ == 0; }
 
 bool CommandPhase::is_answered() const noexcept {
   return exchange_.outstanding() == 0 && exchange_.server_at_border();
