@@ -1,6 +1,7 @@
 """on_query and on_init_db: every return value, whatever the client negotiated and however it sends."""
 
 import struct
+import time
 
 import pymysql
 import pytest
@@ -476,3 +477,26 @@ def test_pymysql(perilune):
             cursor.execute("refuse")
         cursor.execute("bytes")
         assert cursor.fetchall() == ((b"\xff\0x",),)
+
+
+def test_idle_timeout_and_statements_that_the_script_answers(perilune):
+    """They are a sign of life, and they count in bytes and commands."""
+    daemon = perilune("""
+        mysql_listen(SOCK, {
+          on_login = function(client, login) return client:connect(SERVER, login) end,
+          on_query = function(client, sql)
+            if sql == 'answer' then
+              return client:result { columns = { 'q', 'i', 'o' }, rows = { { client.queries, client.bytes_in, client.bytes_out } } }
+            end
+          end,
+        }, { idle_timeout = 0.5 })""")
+    with daemon.logged_in() as client:
+        begin = time.monotonic()
+        before = (-1, -1, -1)
+        while time.monotonic() - begin < 1.5:
+            after = tuple(map(int, client.query("answer").rows[0]))
+            assert all(a > b for a, b in zip(after, before))
+            before = after
+            time.sleep(0.05)
+        client.packets.sequence = 0
+        assert Err.decode(client.packets.read()).code == 4031

@@ -54,7 +54,8 @@ event::Task<Buffer> Channel::receive(std::size_t limit) {
   co_return payload;
 }
 
-event::Task<> Channel::skip() {
+event::Task<std::uint64_t> Channel::skip() {
+  std::uint64_t skipped = 0;
   bool more = true;
   while (more) {
     co_await require_input(wire::kHeaderSize);
@@ -70,9 +71,11 @@ event::Task<> Channel::skip() {
       stream_.consume(here);
       left -= here;
     }
+    skipped += wire::kHeaderSize + header.length;
     ++sequence_;
     more = header.length == wire::kMaxPacket;
   }
+  co_return skipped;
 }
 
 event::Task<> Channel::require_input(std::size_t size) {

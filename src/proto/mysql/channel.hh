@@ -21,8 +21,9 @@ class Channel {
   // in either direction. Throws PeerError when the peer ends, lies or sends too much.
   event::Task<Buffer> receive(std::size_t limit);
 
-  // Takes a payload of any length off the stream and keeps nothing of it. Throws likewise.
-  event::Task<> skip();
+  // Takes a payload of any length off the stream and keeps nothing of it; how many bytes that were,
+  // with the headers. Throws likewise.
+  event::Task<std::uint64_t> skip();
 
   // Sends a payload under the next sequence numbers.
   void send(Bytes payload);

@@ -141,7 +141,7 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
 // --- answers of our own
 
 OwnAnswers& CommandPhase::own() {
-  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, connection_.capabilities);
+  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, connection_.capabilities, session_.traffic);
   return *own_;
 }
 
@@ -150,7 +150,8 @@ event::Task<OwnAnswers::Turn> CommandPhase::take_off() {
   Channel channel{client_, "Client"};
   std::string problem;
   try {
-    co_await channel.skip();
+    const std::uint64_t skipped = co_await channel.skip();
+    session_.traffic.from_client += skipped;
   } catch (const PeerError& error) {
     problem = error.what();
   }

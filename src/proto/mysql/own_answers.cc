@@ -6,10 +6,10 @@
 #include <utility>
 #include <variant>
 
-#include "proto/mysql/channel.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/question.hh"
 #include "wire/mysql/commands.hh"
+#include "wire/mysql/framing.hh"
 #include "wire/mysql/result_set.hh"
 #include "wire/mysql/sql.hh"
 
@@ -50,10 +50,15 @@ wire::ResultContext context_of(std::uint64_t capabilities, OwnAnswers::Turn turn
 
 }  // namespace
 
+void OwnAnswers::write(Bytes packets) {
+  client_.write(packets);
+  traffic_.from_server += packets.size();
+}
+
 void OwnAnswers::payload(Turn turn, Bytes payload) {
-  Channel channel{client_, "Client"};
-  channel.set_sequence(turn.sequence);
-  channel.send(payload);
+  Buffer packets;
+  wire::append_packets(packets, payload, turn.sequence);
+  write(packets);
 }
 
 void OwnAnswers::ok(Turn turn, std::uint64_t affected_rows) {
@@ -75,7 +80,7 @@ void OwnAnswers::text_result(Turn turn, const ResultTable& table) {
   Buffer packets;
   wire::append_text_result(packets, rows_of(table), context_of(capabilities_, turn),
                            turn.sequence);
-  client_.write(packets);
+  write(packets);
 }
 
 void OwnAnswers::answer(Bytes command, const session::StatementDecision& decision, Turn turn) {
@@ -99,14 +104,15 @@ void OwnAnswers::prepare(Bytes command, Statement statement, Turn turn) {
   }
   wire::Prepared prepared;
   prepared.id = kOwnBit | ++made_;
+  const bool escapes = (turn.status & wire::status::kNoBackslashEscapes) == 0;
   prepared.parameters =
-      static_cast<std::uint16_t>(wire::count_parameters(as_text(command.subspan(1))));
+      static_cast<std::uint16_t>(wire::count_parameters(as_text(command.subspan(1)), escapes));
   std::vector<wire::ResultColumn> columns;
   if (statement.table) columns = wire::describe_columns(rows_of(*statement.table));
   prepared.columns = columns;
   Buffer packets;
   wire::append_prepared(packets, prepared, context_of(capabilities_, turn), turn.sequence);
-  client_.write(packets);
+  write(packets);
   last_ = prepared.id;
   statements_[prepared.id] = std::move(statement);
 }
@@ -147,7 +153,7 @@ void OwnAnswers::execute(const Statement& statement, Turn turn) {
   Buffer packets;
   wire::append_binary_result(packets, rows_of(*statement.table), context_of(capabilities_, turn),
                              turn.sequence);
-  client_.write(packets);
+  write(packets);
 }
 
 void OwnAnswers::forget_statements() noexcept {

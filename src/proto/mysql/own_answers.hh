@@ -6,6 +6,7 @@
 
 #include "net/stream.hh"
 #include "session/decision.hh"
+#include "session/session.hh"
 #include "util/bytes.hh"
 #include "wire/mysql/protocol.hh"
 #include "wire/mysql/reply.hh"
@@ -16,8 +17,9 @@ namespace perilune::proto::mysql {
 // an answer. All answers are written at once: the caller sees to it that it is their turn.
 class OwnAnswers {
  public:
-  OwnAnswers(net::Stream& client, std::uint64_t capabilities) noexcept
-      : client_(client), capabilities_(capabilities) {}
+  // What is written is counted in `traffic`.
+  OwnAnswers(net::Stream& client, std::uint64_t capabilities, session::Traffic& traffic) noexcept
+      : client_(client), capabilities_(capabilities), traffic_(traffic) {}
 
   // Where an answer stands: its first packet's number, and the status flags of the session.
   struct Turn {
@@ -51,12 +53,14 @@ class OwnAnswers {
     std::uint64_t affected_rows = 0;
   };
 
+  void write(Bytes packets);
   void prepare(Bytes command, Statement statement, Turn turn);
   void execute(const Statement& statement, Turn turn);
   std::uint32_t id_of(Bytes command) const noexcept;
 
   net::Stream& client_;
   std::uint64_t capabilities_;
+  session::Traffic& traffic_;
   std::map<std::uint32_t, Statement> statements_;
   std::uint32_t last_ = 0;  // prepared; 0: not here
   std::uint32_t made_ = 0;

@@ -37,7 +37,7 @@ ServedPhase::ServedPhase(session::Session& session, net::Stream& client, Connect
     : session_(session),
       client_(client),
       connection_(std::move(connection)),
-      answers_(client, connection_.capabilities) {
+      answers_(client, connection_.capabilities, session.traffic) {
   session_.set_ending(this);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
 }
@@ -82,7 +82,8 @@ event::Task<> ServedPhase::handle(Arrival arrival) {
     co_await handle_command();
   } else {
     Channel channel{client_, "Client"};
-    co_await channel.skip();
+    const std::uint64_t skipped = co_await channel.skip();
+    session_.traffic.from_client += skipped;
     sequence_ = channel.sequence();
     refuse_unseen(arrival);
   }
