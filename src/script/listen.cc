@@ -169,8 +169,8 @@ session::ProxyPeers parse_proxy_peers(const lua::Options& options) {
     peers.networks.push_back(*network);
   }
   std::ranges::sort(peers.networks);
-  const auto repeated = std::ranges::unique(peers.networks);
-  peers.networks.erase(repeated.begin(), repeated.end());
+  const auto repeated = std::unique(peers.networks.begin(), peers.networks.end());
+  peers.networks.erase(repeated, peers.networks.end());
   return peers;
 }
 

@@ -12,6 +12,8 @@ from support.replication import PAIRS, until
 from support.shared_servers import start_server
 from throwaway import temporary_folder
 
+pytestmark = pytest.mark.streams
+
 FIRST, LAST = "binlog.000001", "binlog.000002"
 # An event of more than one packet, and a second file.
 HISTORY = """

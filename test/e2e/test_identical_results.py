@@ -11,6 +11,8 @@ from support.every_type import parameters, table
 from support.transcript import Scribe, first_difference, typed, without_numbers
 from support.wire import Cap
 
+pytestmark = pytest.mark.streams
+
 FEW = wire.PLAIN_CLIENT & ~(Cap.MULTI_STATEMENTS | Cap.MULTI_RESULTS | Cap.PS_MULTI_RESULTS | Cap.LONG_FLAG | Cap.TRANSACTIONS)
 CAPABILITIES = {
     "few": FEW,

@@ -13,6 +13,8 @@ from support.daemon import PASS_THROUGH
 from support.inotify import watched
 from support.wire import Closed, Err
 
+pytestmark = pytest.mark.streams
+
 M = wire.MAX_PACKET
 SIZES = [0, 1, 4096, M, M + 2, 40 << 20]
 # Any bytes may stand between the marks.

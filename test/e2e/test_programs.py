@@ -1,7 +1,6 @@
 """Programs that people use every day, at length."""
 
 import re
-import subprocess
 
 import pytest
 
@@ -36,38 +35,6 @@ def test_dump_and_restore(perilune, mariadb, database):
     mariadb.sql(f"DROP DATABASE {database}; CREATE DATABASE {database}")
     programs.run("mariadb", daemon.sock, database, stdin=dump)
     assert checksums(mariadb, database) == before
-
-
-def test_the_binary_log(perilune, mariadb, database):
-    daemon = perilune(PASS_THROUGH)
-    mariadb.sql("CREATE TABLE marked (a INT); INSERT INTO marked VALUES (1)", database)
-    log = mariadb.sql("SHOW BINARY LOGS").splitlines()[-1].split()[0]
-    output = programs.run("mariadb-binlog", daemon.tcp, "--read-from-remote-server", log).stdout
-    assert f"`{database}`.`marked`" in output or database in output
-    assert "End of log file" in output
-
-
-def test_the_binary_log_as_it_grows(perilune, mariadb, database):
-    """A stream that ends only with its reader."""
-    daemon = perilune(PASS_THROUGH)
-    log = mariadb.sql("SHOW BINARY LOGS").splitlines()[-1].split()[0]
-    command = ["mariadb-binlog", "--no-defaults", *programs.address_options(daemon.tcp), "--user=plain", "--password=secret"]
-    reader = subprocess.Popen(
-        [*command, "--read-from-remote-server", "--stop-never", "--to-last-log", log],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        mariadb.sql("CREATE TABLE later_in_the_stream (a INT)", database)
-        for line in reader.stdout:
-            if "later_in_the_stream" in line:
-                break
-        else:
-            pytest.fail("the stream ended")
-    finally:
-        reader.kill()
-        reader.communicate()
 
 
 def test_a_killed_session_ends_at_the_client_too(perilune, mariadb):

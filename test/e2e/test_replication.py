@@ -12,6 +12,8 @@ from support.replication import own_pair, until
 from support.wire import Err
 from throwaway import temporary_folder
 
+pytestmark = pytest.mark.streams
+
 
 @pytest.fixture(scope="module", params=["mariadb", "mysql-9"])
 def pair(request, certificates, fetched):

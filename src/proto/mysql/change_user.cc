@@ -101,23 +101,30 @@ event::Task<std::unique_ptr<Connection>> try_to_change(session::Session& session
   co_return nullptr;
 }
 
-}  // namespace
-
-event::Task<Buffer> receive_change(Channel& channel) {
+// A client whose command is malformed is told so.
+event::Task<ChangeCommand> receive_command(net::Stream& client) {
+  client.set_sensitive(true);
+  Channel channel{client, "Client"};
+  ChangeCommand command;
   std::string problem;
   try {
-    co_return co_await channel.receive(kCommandLimit);
+    command.payload = co_await channel.receive(kCommandLimit);
   } catch (const PeerError& error) {
     problem = error.what();
   }
+  command.sequence = channel.sequence();
+  if (problem.empty()) co_return command;
   Buffer answer;
   wire::append_err(answer, command_err(problem), wire::capability::kProtocol41);
   channel.send(answer);
   throw PeerError("a command of the client is incomplete or too long");
 }
 
+}  // namespace
+
 event::Task<std::unique_ptr<Connection>> change_user(session::Session& session, net::Stream& client,
-                                                     Connection& present, ChangeCommand command) {
+                                                     Connection& present) {
+  ChangeCommand command = co_await receive_command(client);
   Identity identity{session};
   LoginStory story{session, client, present.client, std::move(command)};
   const bool was_served = present.server == nullptr;

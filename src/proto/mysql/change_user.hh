@@ -10,15 +10,12 @@
 
 namespace perilune::proto::mysql {
 
-// The command's payload. A client whose command is malformed is told so; throws PeerError then.
-event::Task<Buffer> receive_change(Channel& channel);
-
-// COM_CHANGE_USER, asked for while nothing is outstanding: a login in the middle of a session. What
+// COM_CHANGE_USER, which the client's stream begins with while nothing is outstanding: a login in the middle of a session. What
 // comes back is the connection to go on with, and what `present` has of a server then is not wanted
 // any more and was told so. Null: the client was refused, which it has been told, and the session
 // goes on as it was with `present`, of which only the status may have changed. Throws when nothing
 // can go on.
 event::Task<std::unique_ptr<Connection>> change_user(session::Session& session, net::Stream& client,
-                                                     Connection& present, ChangeCommand command);
+                                                     Connection& present);
 
 }  // namespace perilune::proto::mysql

@@ -37,11 +37,7 @@ event::Task<Buffer> Channel::receive(std::size_t limit) {
   Buffer payload;
   bool more = true;
   while (more) {
-    co_await require_input(wire::kHeaderSize);
-    const wire::PacketHeader header = wire::decode_header(stream_.input());
-    if (header.sequence != sequence_) {
-      throw PeerError(fmt::format("{} sent packets out of order", peer_));
-    }
+    const wire::PacketHeader header = co_await next_header();
     if (payload.size() + header.length > limit) {
       throw PeerError(fmt::format("{} sent a packet of more than {} bytes", peer_, limit));
     }
@@ -58,11 +54,7 @@ event::Task<std::uint64_t> Channel::skip() {
   std::uint64_t skipped = 0;
   bool more = true;
   while (more) {
-    co_await require_input(wire::kHeaderSize);
-    const wire::PacketHeader header = wire::decode_header(stream_.input());
-    if (header.sequence != sequence_) {
-      throw PeerError(fmt::format("{} sent packets out of order", peer_));
-    }
+    const wire::PacketHeader header = co_await next_header();
     stream_.consume(wire::kHeaderSize);
     std::size_t left = header.length;
     while (left > 0) {
@@ -76,6 +68,15 @@ event::Task<std::uint64_t> Channel::skip() {
     more = header.length == wire::kMaxPacket;
   }
   co_return skipped;
+}
+
+event::Task<wire::PacketHeader> Channel::next_header() {
+  co_await require_input(wire::kHeaderSize);
+  const wire::PacketHeader header = wire::decode_header(stream_.input());
+  if (header.sequence != sequence_) {
+    throw PeerError(fmt::format("{} sent packets out of order", peer_));
+  }
+  co_return header;
 }
 
 event::Task<> Channel::require_input(std::size_t size) {

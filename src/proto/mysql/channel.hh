@@ -7,6 +7,7 @@
 #include "event/task.hh"
 #include "net/stream.hh"
 #include "util/bytes.hh"
+#include "wire/mysql/framing.hh"
 
 namespace perilune::proto::mysql {
 
@@ -33,6 +34,7 @@ class Channel {
   net::Stream& stream() const noexcept { return stream_; }
 
  private:
+  event::Task<wire::mysql::PacketHeader> next_header();
   event::Task<> require_input(std::size_t size);
   [[noreturn]] void throw_end() const;
 

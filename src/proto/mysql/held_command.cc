@@ -207,14 +207,9 @@ event::Task<> CommandPhase::kill(const Held& held) {
 
 // A login in the middle of the session: what comes back takes this phase's place.
 event::Task<> CommandPhase::change_user() {
-  client_.set_sensitive(true);
-  Channel channel{client_, "Client"};
-  ChangeCommand command;
-  command.payload = co_await receive_change(channel);
-  command.sequence = channel.sequence();
   count_statements(1);
   connection_.status = exchange_.status();
-  next_ = co_await mysql::change_user(session_, client_, connection_, std::move(command));
+  next_ = co_await mysql::change_user(session_, client_, connection_);
   session_.set_ending(this);
   refused_ = next_ == nullptr;
   exchange_.set_status(connection_.status);

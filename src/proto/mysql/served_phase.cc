@@ -120,12 +120,7 @@ event::Task<> ServedPhase::handle_command() {
 }
 
 event::Task<> ServedPhase::change_user() {
-  client_.set_sensitive(true);
-  Channel channel{client_, "Client"};
-  ChangeCommand command;
-  command.payload = co_await receive_change(channel);
-  command.sequence = channel.sequence();
-  next_ = co_await mysql::change_user(session_, client_, connection_, std::move(command));
+  next_ = co_await mysql::change_user(session_, client_, connection_);
   session_.set_ending(this);
 }
 
