@@ -75,26 +75,28 @@ bool CommandPhase::must_wait() const noexcept {
          !is_any_of<Proceed, SendInstead, UseDatabase>(held_->decision);
 }
 
-// The client's stream is ours until the pump runs again.
+// The client's stream is ours until the pump runs again. Who is stopped meanwhile is told in the
+// held command's place.
 event::Task<> CommandPhase::settle() {
   using namespace session;
   client_stop_ = wire::Stop::None;
-  const std::unique_ptr<Held> held = std::move(held_);
   // Who sends commands without reading answers waits like everybody else.
   if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
-  if (held->what == Held::What::OwnStatement) {
+  const Held& held = *held_;
+  if (held.what == Held::What::OwnStatement) {
     co_await answer_own_statement();
-  } else if (held->what == Held::What::ChangeUser) {
+  } else if (held.what == Held::What::ChangeUser) {
     co_await change_user();
-  } else if (held->what == Held::What::Kill) {
-    co_await kill(*held);
-  } else if (is_any_of<Proceed>(held->decision)) {
-    let_pass(*held);
-  } else if (is_any_of<SendInstead, UseDatabase>(held->decision)) {
-    co_await replace(*held);
+  } else if (held.what == Held::What::Kill) {
+    co_await kill(held);
+  } else if (is_any_of<Proceed>(held.decision)) {
+    let_pass(held);
+  } else if (is_any_of<SendInstead, UseDatabase>(held.decision)) {
+    co_await replace(held);
   } else {
-    co_await answer(*held);
+    co_await answer(held);
   }
+  held_.reset();
 }
 
 void CommandPhase::let_pass(const Held& held) {
