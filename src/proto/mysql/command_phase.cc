@@ -130,7 +130,8 @@ void CommandPhase::say_at(std::uint8_t sequence, const wire::Err& err) {
 // --- drain and idleness
 
 bool CommandPhase::is_quiet() const noexcept {
-  return exchange_.idle() && !exchange_.in_transaction() && !held_ && !changing_to_ && !settling_;
+  const bool has_command = held_ || changing_to_ || pass_ > 0;
+  return exchange_.idle() && !exchange_.in_transaction() && !has_command;
 }
 
 void CommandPhase::say_farewell(session::StopReason reason) { say(farewell_err(reason)); }
