@@ -178,7 +178,7 @@ event::Task<> CommandPhase::answer(const Held& held) {
   }
   const OwnAnswers::Turn turn = co_await take_off();
   own().answer(command, held.decision, turn);
-  looked_at_ = own().has_statements() ? &commands_with_statements() : looked_at_;
+  looked_at_ = own().may_be_meant() ? &commands_with_statements() : looked_at_;
 }
 
 event::Task<> CommandPhase::answer_own_statement() {

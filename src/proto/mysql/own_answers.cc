@@ -25,6 +25,8 @@ namespace {
 constexpr std::uint32_t kOwnBit = 0x80000000U;
 // MariaDB's "the statement prepared last".
 constexpr std::uint32_t kLastStatement = 0xFFFFFFFFU;
+// Ours, and never given out: what "last" means behind one that was not prepared.
+constexpr std::uint32_t kNoStatement = kOwnBit;
 // As many as a server has by default for all its sessions (max_prepared_stmt_count).
 constexpr std::size_t kMostStatements = 16382;
 
@@ -85,6 +87,7 @@ void OwnAnswers::text_result(Turn turn, const ResultTable& table) {
 
 void OwnAnswers::answer(Bytes command, const session::StatementDecision& decision, Turn turn) {
   const bool prepares = command_of(command) == Command::StmtPrepare;
+  if (prepares) last_ = kNoStatement;
   if (const auto* refusal = std::get_if<session::Refuse>(&decision)) {
     err(turn, refusal_err(*refusal, usual_refusal(command)));
   } else if (const auto* table = std::get_if<std::shared_ptr<const ResultTable>>(&decision)) {

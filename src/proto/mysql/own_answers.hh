@@ -41,7 +41,9 @@ class OwnAnswers {
   bool is_ours(Bytes command) const noexcept;
   void answer_ours(Bytes command, Turn turn);
 
-  bool has_statements() const noexcept { return !statements_.empty(); }
+  // Whether such commands are to be looked at: one may be ours, or mean the statement prepared
+  // last, which the server must not take for an earlier one of its own.
+  bool may_be_meant() const noexcept { return !statements_.empty() || last_ != 0; }
   // The statement prepared last is the server's.
   void forget_last() noexcept { last_ = 0; }
   // A session that is reset has none any more.
@@ -62,7 +64,7 @@ class OwnAnswers {
   std::uint64_t capabilities_;
   session::Traffic& traffic_;
   std::map<std::uint32_t, Statement> statements_;
-  std::uint32_t last_ = 0;  // prepared; 0: not here
+  std::uint32_t last_ = 0;  // prepared or refused; 0: not here
   std::uint32_t made_ = 0;
 };
 
