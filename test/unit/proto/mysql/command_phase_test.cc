@@ -110,3 +110,48 @@ TEST_CASE("mysql command phase: recorded sessions pass in pieces", "[proto][mysq
     }
   }
 }
+
+TEST_CASE("mysql command phase: every answer to every command", "[proto][mysql]") {
+  const Say say = GENERATE(from_range(std::begin(kAllSays), std::end(kAllSays)));
+  const bool waits = GENERATE(false, true);
+  for (const RecordedSession& session : sessions_with_commands()) {
+    for (std::size_t chosen = 0; chosen < session.commands.size(); ++chosen) {
+      CAPTURE(say, waits, chosen);
+      if (!may_say(command_of(session.commands[chosen]), say)) continue;
+      check_choice(session, [&](std::size_t position, Command) {
+        return position == chosen ? Choice{say, waits} : Choice{};
+      });
+    }
+  }
+}
+
+TEST_CASE("mysql command phase: the same answer to all commands, in pieces", "[proto][mysql]") {
+  const Say say = GENERATE(from_range(std::begin(kAllSays), std::end(kAllSays)));
+  const bool waits = GENERATE(false, true);
+  for (const RecordedSession& session : sessions_with_commands()) {
+    for (const bool pipeline : {false, true}) {
+      CAPTURE(say, waits, session.name, pipeline);
+      const Plan plan = PlanMaker{session, pipeline}.make([&](std::size_t, Command command) {
+        return may_say(command, say) ? Choice{say, waits} : Choice{Say::Forward, waits};
+      });
+      for (const std::size_t size : {1U, 2U, 5U, 9U}) {
+        Way way = kWays[size % 4];
+        way.client.every = size;
+        way.server.every = size % 7 + 1;
+        check(plan, way);
+      }
+    }
+  }
+}
+
+TEST_CASE("mysql command phase: answers of all kinds in one session", "[proto][mysql]") {
+  for (const RecordedSession& session : sessions_with_commands()) {
+    for (std::size_t shift = 0; shift < 2 * std::size(kAllSays); ++shift) {
+      check_choice(session, [&](std::size_t position, Command command) {
+        const std::size_t number = position * 5 + shift;
+        const Say say = kAllSays[number % std::size(kAllSays)];
+        return Choice{may_say(command, say) ? say : Say::Forward, number % 3 != 0};
+      });
+    }
+  }
+}
