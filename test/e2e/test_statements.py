@@ -166,6 +166,18 @@ def test_the_life_of_a_prepared_statement_of_ours(client):
     assert client.value("SELECT 1") == "1"
 
 
+def test_more_parameters_than_fit(perilune):
+    daemon = perilune("""
+        mysql_listen(SOCK, {
+          on_login = function(client, login) return client:connect(SERVER, login) end,
+          on_query = function(client) return client:ok() end,
+        })""")
+    with daemon.logged_in() as client:
+        assert client.prepare("?," * 65534 + "?")[2] == 65535
+        with pytest.raises(Err, match="1390"):
+            client.prepare("?," * 65535 + "?")
+
+
 PIPELINE = [
     "SELECT 1",
     "table",

@@ -56,11 +56,7 @@ event::Task<bool> CommandPhase::go_on(PumpEnd end) {
   }
   if (held_) mind_length();
   awaiting_ = held_ && must_wait() && !is_answered();
-  if (held_ && !awaiting_) {
-    settling_ = true;
-    co_await settle();
-    settling_ = false;
-  }
+  if (held_ && !awaiting_) co_await settle();
   co_return next_ == nullptr;
 }
 
@@ -147,7 +143,7 @@ void CommandPhase::arm_idle_timer() {
 
 void CommandPhase::check_idle() {
   const std::uint64_t seen = session_.traffic.from_client + session_.traffic.from_server;
-  if (seen == idle_seen_ && exchange_.idle() && !held_ && !settling_) {
+  if (seen == idle_seen_ && exchange_.idle() && !held_ && !gathered_) {
     session_.stop(session::StopReason::IdleTimeout);
     return;
   }

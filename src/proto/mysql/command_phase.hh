@@ -120,7 +120,6 @@ class CommandPhase final : private session::Tap, private session::Ending {
   wire::mysql::Stop client_stop_ = wire::mysql::Stop::None;
   bool server_malformed_ = false;
   bool awaiting_ = false;  // the answers before that to the held command
-  bool settling_ = false;  // a command that was held
   bool refused_ = false;   // a change of user, since when nothing else was asked for
 };
 

@@ -29,6 +29,7 @@ constexpr std::uint32_t kLastStatement = 0xFFFFFFFFU;
 constexpr std::uint32_t kNoStatement = kOwnBit;
 // As many as a server has by default for all its sessions (max_prepared_stmt_count).
 constexpr std::size_t kMostStatements = 16382;
+constexpr std::size_t kMostParameters = 0xFFFF;
 
 constexpr std::array kOfStatements{Command::StmtExecute, Command::StmtSendLongData,
                                    Command::StmtClose,   Command::StmtReset,
@@ -105,11 +106,15 @@ void OwnAnswers::prepare(Bytes command, Statement statement, Turn turn) {
     return err(turn, make_err(wire::ErrorCode::TooManyStatements, "42000",
                               "Can't create more prepared statements in this session"));
   }
+  const bool escapes = (turn.status & wire::status::kNoBackslashEscapes) == 0;
+  const std::size_t parameters = wire::count_parameters(as_text(command.subspan(1)), escapes);
+  if (parameters > kMostParameters) {
+    return err(turn, make_err(wire::ErrorCode::TooManyParameters, "HY000",
+                              "Prepared statement contains too many placeholders"));
+  }
   wire::Prepared prepared;
   prepared.id = kOwnBit | ++made_;
-  const bool escapes = (turn.status & wire::status::kNoBackslashEscapes) == 0;
-  prepared.parameters =
-      static_cast<std::uint16_t>(wire::count_parameters(as_text(command.subspan(1)), escapes));
+  prepared.parameters = static_cast<std::uint16_t>(parameters);
   std::vector<wire::ResultColumn> columns;
   if (statement.table) columns = wire::describe_columns(rows_of(*statement.table));
   prepared.columns = columns;

@@ -142,6 +142,7 @@ enum class ErrorCode : std::uint16_t {
   UnknownStatement = 1243,          // HY000
   NotSupportedAuthMode = 1251,      // 08004
   QueryInterrupted = 1317,          // 70100
+  TooManyParameters = 1390,         // HY000
   TooManyStatements = 1461,         // 42000
   MalformedPacket = 1835,           // HY000
   ConnectionKilled = 1927,          // 70100, MariaDB
