@@ -9,6 +9,7 @@
 #include "daemon/limits.hh"
 #include "daemon/options.hh"
 #include "daemon/supervisor.hh"
+#include "event/unix_signal.hh"
 #include "log/logger.hh"
 #include "log/output.hh"
 
@@ -30,8 +31,14 @@ int serve(const Options& options, const log::Logger& logger) {
     logger.warning("cannot raise the limit of descriptors",
                    log::field("reason", limit.error().message));
   }
-  Supervisor supervisor{options, logger};
-  return supervisor.run();
+  int status = 0;
+  {
+    Supervisor supervisor{options, logger};
+    status = supervisor.run();
+    // Who asks again while everything is taken down must not have the process killed by it.
+    event::block_signals({SIGHUP, SIGINT, SIGTERM});
+  }
+  return status;
 }
 
 int run(const Options& options) {

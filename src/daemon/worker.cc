@@ -3,10 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <exception>
 #include <utility>
 
+#include "event/unix_signal.hh"
 #include "proto/protocols.hh"
 #include "session/run.hh"
 #include "util/scope_exit.hh"
@@ -48,6 +50,7 @@ Worker::Worker(unsigned index, WorkerContext context)
       services_{loop_, background_, context_.logger, context_.metrics, &directory_},
       tasks_(loop_),
       thread_([this] {
+        event::block_signals({SIGHUP, SIGINT, SIGTERM});  // the control thread's
         loop_.run();
         has_ended_.set_value();
       }) {

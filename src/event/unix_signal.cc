@@ -1,5 +1,8 @@
 #include "event/unix_signal.hh"
 
+#include <pthread.h>
+#include <signal.h>
+
 #include <utility>
 
 namespace perilune::event {
@@ -17,6 +20,13 @@ UnixSignal::UnixSignal(Loop& loop, int signal, UniqueFunction<void()> function)
             },
             signal),
         "uv_signal_start");
+}
+
+void block_signals(std::initializer_list<int> signals) noexcept {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : signals) sigaddset(&set, signal);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
 }  // namespace perilune::event

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <initializer_list>
+
 #include "event/handle.hh"
 #include "event/loop.hh"
 #include "util/unique_function.hh"
@@ -18,5 +20,9 @@ class UnixSignal {
   UniqueFunction<void()> function_;
   Handle<uv_signal_t> signal_;
 };
+
+// The calling thread, and those that it makes from now on, leave these signals to others; where
+// nobody takes them, they wait.
+void block_signals(std::initializer_list<int> signals) noexcept;
 
 }  // namespace perilune::event

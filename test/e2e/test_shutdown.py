@@ -245,3 +245,13 @@ def test_a_pipeline_is_answered_before_the_farewell(perilune):
             assert client.result().values == [expected]
         assert farewell(client).code == 1053
     assert daemon.wait() == 0
+
+
+def test_who_asks_again_and_again_gets_a_clean_end_all_the_same(perilune):
+    """A signal that comes while the process is taken down does not kill it."""
+    for _ in range(5):
+        daemon = perilune(PASS_THROUGH)
+        daemon.signal(signal.SIGTERM)
+        while daemon.process.poll() is None:
+            daemon.signal(signal.SIGTERM)
+        assert daemon.wait() == 0
