@@ -2,14 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <chrono>
-#include <iterator>
 #include <utility>
-#include <vector>
 
 #include "event/first_of.hh"
-#include "event/timer.hh"
 #include "proto/mysql/errors.hh"
 #include "session/proxy_header.hh"
 #include "wire/mysql/reply.hh"
@@ -22,8 +17,6 @@ namespace {
 
 constexpr std::size_t kGreetingLimit = 4096;
 constexpr std::size_t kReplyLimit = 64 * 1024;
-// How often a full backlog of a unix socket is tried again; the kernel has no event for it.
-constexpr Millis kBacklogRetry{10};
 
 LoginFailure connection_failure(const std::string& target, const std::string& reason) {
   return LoginFailure(handshake_err("Connection error: " + reason),
@@ -35,22 +28,15 @@ LoginFailure tls_failure(const std::string& reason) {
                       "TLS with the server failed: " + reason);
 }
 
-// Zero: no limit.
-Millis rest_of(Millis limit, Clock::time_point begin) {
-  if (limit <= Millis{}) return Millis{};
-  const auto passed = std::chrono::duration_cast<Millis>(Clock::now() - begin);
-  return std::max(limit - passed, Millis{1});
-}
-
 }  // namespace
 
 Back::~Back() {
   auto& background = session_.services().background;
   event::Loop& loop = session_.loop();
-  if (connecting_ && connecting_->is_pending()) {
+  if (auto attempt = dialing_.take_attempt()) {
     HeldPlace place{session_.listener().open};
     background.spawn(
-        break_off(loop, std::move(*connecting_), std::move(proxy_header_), std::move(place)));
+        break_off(loop, std::move(*attempt), std::move(proxy_header_), std::move(place)));
   } else if (stream_ && !over_) {
     HeldPlace place{session_.listener().open};
     if (point_.sequence != 0) point_.sequence = channel_->sequence();
@@ -72,7 +58,7 @@ event::Task<> Back::open(session::Target target, Millis limit) {
   } catch (const event::UvError& e) {
     reason = uv_strerror(e.code());
   }
-  if (!in_time) connecting_.reset();
+  if (!in_time) dialing_.give_up();
   if (reason.empty() && !in_time) reason = stream_ ? "the server is silent" : "timed out";
   if (reason.empty()) co_return;
   session_.metrics().connect_errors.add();
@@ -80,57 +66,12 @@ event::Task<> Back::open(session::Target target, Millis limit) {
 }
 
 event::Task<> Back::open_any(session::Target target, Millis limit) {
-  const Clock::time_point begin = Clock::now();
-  std::vector<net::Address> addresses;
-  if (const auto* address = std::get_if<net::Address>(&target)) {
-    addresses.push_back(*address);
-  } else {
-    const net::HostName name = std::get<net::HostName>(target);
-    addresses = co_await net::resolve(session_.loop(), name);
-  }
-  co_await connect_to_any(std::move(addresses), rest_of(limit, begin));
+  stream_ = co_await dialing_.dial(std::move(target), limit);
+  stream_->set_sensitive(true);
+  stream_->write(proxy_header_);
+  channel_.emplace(*stream_, "Server");
+  server_ = net::SmallAddress{dialing_.address()};
   co_await receive_greeting();
-}
-
-event::Task<> Back::connect_to_any(std::vector<net::Address> addresses, Millis limit) {
-  const Clock::time_point begin = Clock::now();
-  int status = 0;
-  auto left = std::ssize(addresses);
-  for (const net::Address& address : addresses) {
-    const Millis share = left > 1 ? rest_of(limit, begin) / left : Millis{};
-    --left;
-    status = co_await connect_within(address, share);
-    if (status == 0) break;
-  }
-  event::check(status, "connect");
-}
-
-// What is given up while it connects was never accepted by the server: nothing counts it there.
-event::Task<int> Back::connect_within(net::Address address, Millis limit) {
-  auto attempt = connect_to(address);
-  const auto status = co_await event::within(session_.loop(), limit, std::move(attempt));
-  if (status) co_return *status;
-  connecting_.reset();
-  co_return UV_ETIMEDOUT;
-}
-
-event::Task<int> Back::connect_to(net::Address address) {
-  connecting_.emplace(session_.loop(), address);
-  int status = co_await *connecting_;
-  while (status == UV_EAGAIN) {
-    co_await event::Sleep(session_.loop(), kBacklogRetry);
-    connecting_.emplace(session_.loop(), address);
-    status = co_await *connecting_;
-  }
-  if (status == 0) {
-    stream_ = connecting_->take();
-    stream_->set_sensitive(true);
-    stream_->write(proxy_header_);
-    channel_.emplace(*stream_, "Server");
-    server_ = net::SmallAddress{address};
-  }
-  connecting_.reset();
-  co_return status;
 }
 
 event::Task<> Back::receive_greeting() {

@@ -4,11 +4,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "auth/mysql_methods.hh"
 #include "event/task.hh"
-#include "net/connect.hh"
+#include "net/dialing.hh"
 #include "net/stream.hh"
 #include "proto/mysql/break_off.hh"
 #include "proto/mysql/channel.hh"
@@ -25,7 +24,7 @@ class Back {
   explicit Back(session::Session& session) noexcept : Back(session, session.server) {}
   // A login beside the session's own: `server` is where the address of the connection is noted.
   Back(session::Session& session, net::SmallAddress& server) noexcept
-      : session_(session), server_(server) {}
+      : session_(session), server_(server), dialing_(session.loop()) {}
   Back(const Back&) = delete;
   Back& operator=(const Back&) = delete;
   ~Back();
@@ -36,10 +35,6 @@ class Back {
   // Resolves, connects (to each address in turn) and receives the greeting, all within the
   // decision's connect_timeout. Throws LoginFailure.
   event::Task<> open(session::Target target, Millis limit);
-
-  // The part of open() behind the resolver: each address that has others behind it gets its share
-  // of `limit`. Throws what the last attempt failed with.
-  event::Task<> connect_to_any(std::vector<net::Address> addresses, Millis limit);
 
   const wire::mysql::Greeting& greeting() const noexcept { return greeting_; }
 
@@ -68,15 +63,13 @@ class Back {
 
  private:
   event::Task<> open_any(session::Target target, Millis limit);
-  event::Task<int> connect_within(net::Address address, Millis limit);
-  event::Task<int> connect_to(net::Address address);
   event::Task<> receive_greeting();
   event::Task<> shake_hands();
 
   session::Session& session_;
   net::SmallAddress& server_;
   Buffer proxy_header_;  // the first bytes of each connection
-  std::optional<net::Connecting> connecting_;
+  net::Dialing dialing_;
   std::unique_ptr<net::Stream> stream_;
   std::optional<Channel> channel_;
   wire::mysql::Greeting greeting_;

@@ -3,13 +3,11 @@
 #include <fmt/format.h>
 
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <utility>
-#include <vector>
 
 #include "event/first_of.hh"
-#include "net/connect.hh"
+#include "net/dialing.hh"
 #include "net/stream.hh"
 #include "proto/mysql/break_off.hh"
 #include "proto/mysql/channel.hh"
@@ -23,8 +21,6 @@ namespace wire = perilune::wire::mysql;
 namespace {
 
 constexpr std::size_t kGreetingLimit = 4096;
-
-event::Task<int> finish_connecting(net::Connecting& connecting) { co_return co_await connecting; }
 
 class Probe {
  public:
@@ -41,7 +37,6 @@ class Probe {
   event::Task<session::Likeness> ask(net::Endpoint server, Millis limit);
 
  private:
-  event::Task<> connect(net::Endpoint server, Millis limit);
   event::Task<session::Likeness> receive_greeting();
 
   event::Loop& loop_;
@@ -52,28 +47,9 @@ class Probe {
 };
 
 event::Task<session::Likeness> Probe::ask(net::Endpoint server, Millis limit) {
-  co_await connect(std::move(server), limit);
+  net::Dialing dialing{loop_};
+  stream_ = co_await dialing.dial(std::move(server), limit);
   co_return co_await receive_greeting();
-}
-
-event::Task<> Probe::connect(net::Endpoint server, Millis limit) {
-  std::vector<net::Address> addresses;
-  if (const auto* address = std::get_if<net::Address>(&server)) {
-    addresses.push_back(*address);
-  } else {
-    addresses = co_await net::resolve(loop_, std::get<net::HostName>(server));
-  }
-  const Millis share = limit / static_cast<Millis::rep>(addresses.size());
-  std::optional<int> status;
-  for (const net::Address& address : addresses) {
-    net::Connecting connecting{loop_, address};
-    auto attempt = finish_connecting(connecting);
-    status = co_await event::within(loop_, share, std::move(attempt));
-    if (status != 0) continue;
-    stream_ = connecting.take();
-    co_return;
-  }
-  event::check(status.value_or(UV_ETIMEDOUT), "connect");
 }
 
 event::Task<session::Likeness> Probe::receive_greeting() {

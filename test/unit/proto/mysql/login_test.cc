@@ -1,11 +1,8 @@
 #include "proto/mysql/login.hh"
 
-#include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
-#include "proto/mysql/back.hh"
 #include "unit/proto/mysql/login_fixture.hh"
 
 namespace perilune::proto::mysql {
@@ -51,20 +48,6 @@ event::Task<> be_let_in(Channel& channel) {
   const Buffer payload = co_await channel.receive(kLimit);
   REQUIRE(payload.front() == std::byte{wire::kOkHeader});
 }
-
-// An address where connecting hangs: the queue of new connections is full and nobody accepts.
-class BlackHole {
- public:
-  explicit BlackHole(event::Loop& loop) : socket_(net::ListenSocket::bind(any_port(), 0, {})) {
-    for (int i = 0; i < 4; ++i)
-      queued_.push_back(std::make_unique<net::Connecting>(loop, address()));
-  }
-  const net::Address& address() const { return socket_->address(); }
-
- private:
-  std::shared_ptr<net::ListenSocket> socket_;
-  std::vector<std::unique_ptr<net::Connecting>> queued_;
-};
 
 }  // namespace
 
@@ -243,20 +226,6 @@ TEST_CASE("login: a server connection left behind keeps the place of its session
   run_until(loop, [&] { return proxy.background.size() == 0; });
   CHECK(proxy.background.size() == 0);
   CHECK(proxy.listener->open->load() == 0);
-}
-
-TEST_CASE("login: an address that swallows everything leaves time for the others",
-          "[proto][mysql]") {
-  event::Loop loop;
-  BlackHole hole{loop};
-  ScriptedServer server{loop, kModern};
-  Proxy proxy{loop, connect_to(server.address())};
-  Back back{*proxy.session};
-  const Millis limit{600};
-  const auto begin = Clock::now();
-  test::run_task(loop, back.connect_to_any({hole.address(), server.address()}, limit));
-  CHECK(Clock::now() - begin < limit);
-  CHECK(proxy.session->server.expand() == server.address());
 }
 
 }  // namespace perilune::proto::mysql
