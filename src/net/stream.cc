@@ -27,6 +27,13 @@ event::Handle<uv_tcp_t> open_socket(event::Loop& loop, UniqueFd socket) {
   return handle;
 }
 
+// libuv takes a hang-up behind the last data for an end, whatever its reason.
+int pending_error(int fd) noexcept {
+  int error = 0;
+  socklen_t size = sizeof error;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? -error : 0;
+}
+
 void wipe(MutableBytes bytes) noexcept {
   if (!bytes.empty()) ::explicit_bzero(bytes.data(), bytes.size());
 }
@@ -133,7 +140,7 @@ void Stream::discard(MutableBytes used) const noexcept {
 void Stream::received(ssize_t count) {
   if (count == 0) return;  // libuv: would block
   if (count < 0) {
-    mark_end(count == UV_EOF ? 0 : static_cast<int>(count));
+    mark_end(count == UV_EOF ? pending_error(fd()) : static_cast<int>(count));
     tell_end();
     return;
   }
@@ -226,7 +233,7 @@ void Stream::tell_end() {
   } else if (receiver_ != nullptr) {
     receiver_->on_end(end_code_);
   } else if (hangup_listener_ != nullptr) {
-    std::exchange(hangup_listener_, nullptr)->on_hangup();
+    std::exchange(hangup_listener_, nullptr)->on_hangup(end_code_);
   }
 }
 
@@ -326,7 +333,7 @@ void Stream::written(int status) {
     std::exchange(writer_, nullptr)->waiter_.resume();
     return;
   }
-  if (!above_high_water_ || (!broken_ && queued() > kHighWater / 2)) return;
+  if (!broken_ && (!above_high_water_ || queued() > kHighWater / 2)) return;
   above_high_water_ = false;
   if (receiver_ != nullptr) receiver_->on_drained();
 }
@@ -342,6 +349,7 @@ Stream::Flushed::~Flushed() {
 }
 
 void Stream::shut_down() noexcept {
+  if (broken_) return;
   if (tls_) {
     tls_->close(loop_.cipher_buffer());
     flush_cipher();
@@ -349,6 +357,16 @@ void Stream::shut_down() noexcept {
   auto request = std::make_unique<uv_shutdown_t>();
   const int code = uv_shutdown(request.get(), uv(), [](uv_shutdown_t* done, int) { delete done; });
   if (code >= 0) static_cast<void>(request.release());
+}
+
+// Connecting a TCP socket to nowhere resets it at once, as closing it with a linger time of zero
+// would, and leaves the descriptor to its owner.
+void Stream::reset() noexcept {
+  stop_reading();
+  broken_ = true;
+  sockaddr nowhere{};
+  nowhere.sa_family = AF_UNSPEC;
+  if (::connect(fd(), &nowhere, sizeof nowhere) != 0) ::shutdown(fd(), SHUT_RDWR);
 }
 
 }  // namespace perilune::net

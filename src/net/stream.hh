@@ -21,10 +21,10 @@ namespace perilune::net {
 
 class Stream;
 
-// Is told that a peer has ended or broken off while nobody reads.
+// Is told that a peer has ended its side (code 0) or broken off (UV_E…) while nobody reads.
 class HangupListener {
  public:
-  virtual void on_hangup() = 0;
+  virtual void on_hangup(int code) = 0;
 
  protected:
   virtual ~HangupListener() = default;
@@ -42,7 +42,7 @@ class Receiver {
   // The peer ended its side (code 0) or the connection broke (UV_E…), maybe behind data that is
   // still kept while the stream is paused: offer() tells the end again. May destroy the stream.
   virtual void on_end(int code) = 0;
-  // The write queue has fallen to half the high-water mark. May destroy the stream.
+  // The write queue has fallen to half the high-water mark, or is lost. May destroy the stream.
   virtual void on_drained() = 0;
 
  protected:
@@ -107,10 +107,15 @@ class Stream {
   void write(Bytes data);
   std::size_t queued() const noexcept;
   bool is_broken() const noexcept { return broken_; }  // a write failed
+  // The connection broke, as reading or writing has shown.
+  bool has_broken_off() const noexcept { return broken_ || end_code_ < 0; }
   // co_await flushed(): when nothing is queued any more, or writing failed.
   class Flushed;
   Flushed flushed() noexcept;
   void shut_down() noexcept;  // ends our side once the queue is empty
+  // Breaks the connection off: what is queued is lost, and a TCP peer sees a reset. Others see an
+  // end: unix sockets know no resets.
+  void reset() noexcept;
 
  private:
   struct WriteRequest;

@@ -136,9 +136,12 @@ void Tls::shake_hands() {
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) {
     state_ = State::Open;
-  } else {
-    judge(result);
+    return;
   }
+  judge(result);
+  if (state_ != State::Closed) return;
+  state_ = State::Failed;
+  error_ = "the handshake was broken off";
 }
 
 std::size_t Tls::decrypt(MutableBytes plain) {
@@ -179,7 +182,7 @@ void Tls::set_sensitive(bool sensitive) noexcept {
 
 void Tls::send(Bytes plain, Buffer& out) {
   out_ = &out;
-  while (is_open() && !plain.empty()) {
+  while (may_send() && !plain.empty()) {
     ERR_clear_error();
     const int result = SSL_write(ssl_.get(), plain.data(), clamp(plain.size()));
     if (result <= 0) {
@@ -192,7 +195,7 @@ void Tls::send(Bytes plain, Buffer& out) {
 }
 
 void Tls::close(Buffer& out) {
-  if (state_ != State::Open && state_ != State::Closed) return;
+  if (!may_send()) return;
   out_ = &out;
   ERR_clear_error();
   SSL_shutdown(ssl_.get());

@@ -46,7 +46,8 @@ class Tls {
   // While set, OpenSSL overwrites plain text once it was given out.
   void set_sensitive(bool sensitive) noexcept;
 
-  // Appends to `out` what is to be sent; drops `plain` unless open.
+  // Appends to `out` what is to be sent; drops `plain` unless open. A peer that has said that
+  // nothing more comes may still be written to.
   void send(Bytes plain, Buffer& out);
   void close(Buffer& out);
 
@@ -71,6 +72,7 @@ class Tls {
   void set_up(ssl_ctx_st* context);
   void shake_hands();
   std::size_t decrypt(MutableBytes plain);
+  bool may_send() const noexcept { return state_ == State::Open || state_ == State::Closed; }
   void judge(int result);
   void keep_session(ssl_session_st* session);
 

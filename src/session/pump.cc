@@ -4,8 +4,13 @@
 
 namespace perilune::session {
 
-Pump::Pump(net::Stream& client, net::Stream& server, Tap& tap, Traffic& traffic) noexcept
-    : tap_(tap), traffic_(traffic), up_(*this, client, server), down_(*this, server, client) {}
+Pump::Pump(net::Stream& client, net::Stream& server, Tap& tap, Traffic& traffic,
+           EndOfSide end_of_side) noexcept
+    : tap_(tap),
+      traffic_(traffic),
+      up_(*this, client, server),
+      down_(*this, server, client),
+      end_of_side_(end_of_side) {}
 
 bool Pump::Run::await_suspend(std::coroutine_handle<> waiter) {
   pump_.waiter_ = waiter;
@@ -57,9 +62,7 @@ std::size_t Pump::Direction::on_data(Bytes data) {
   to_.write(data.first(verdict.forward));
   if (verdict.then == Verdict::Then::Stop) pump_.end(PumpEnd::Stopped);
   waits_ = verdict.then == Verdict::Then::Wait;
-  // A client that takes nothing more is gone. A broken server ends the pump by the end of its
-  // reading side, which may still bring a farewell.
-  if (to_.is_broken() && !is_up()) pump_.end(PumpEnd::ClientClosed);
+  if (to_.is_broken()) mind_broken_other();
   if (waits_ || to_.queued() > net::Stream::kHighWater || to_.is_broken()) from_.pause();
   return verdict.forward;
 }
@@ -75,10 +78,21 @@ PumpEnd Pump::Direction::at_end() const noexcept {
   return is_up() ? PumpEnd::ClientClosed : PumpEnd::ServerClosed;
 }
 
+// A client that takes nothing more is gone. A broken server ends the pump by the end of its
+// reading side, which may still bring a farewell. Where ends are passed on, so does either side, if
+// it is read.
+void Pump::Direction::mind_broken_other() noexcept {
+  const Direction& other = pump_.opposite(*this);
+  const bool is_over = pump_.end_of_side_ == EndOfSide::EndsPump
+                           ? !is_up()
+                           : to_.has_ended() || to_.is_paused();
+  if (is_over) pump_.end(other.at_end());
+}
+
 void Pump::Direction::after_data() {
   ++pump_.busy_;
   if (!pump_.end_) pump_.opposite(*this).other_moved();
-  if (!pump_.end_ && from_.has_ended() && !from_.is_paused()) pump_.end(at_end());
+  if (!pump_.end_ && from_.has_ended() && !from_.is_paused()) take_end(from_.end_code());
   --pump_.busy_;
   pump_.finish();
 }
@@ -86,15 +100,28 @@ void Pump::Direction::after_data() {
 // Kept data of a server whose client reads slowly is still to be delivered, and that of a client
 // that has merely ended its side; a client that broke off waits for nothing.
 void Pump::Direction::on_end(int code) {
-  if (from_.is_paused() && !(is_up() && code < 0)) return;
-  pump_.end(at_end());
+  take_end(code);
   pump_.finish();
+}
+
+void Pump::Direction::take_end(int code) {
+  if (pump_.end_of_side_ == EndOfSide::IsPassedOn) return pass_end_on(code);
+  if (!from_.is_paused() || (is_up() && code < 0)) pump_.end(at_end());
+}
+
+// A broken connection waits for nothing, and what it still owed is lost, as on a direct one.
+void Pump::Direction::pass_end_on(int code) {
+  const bool broke = code < 0 || from_.is_broken();
+  if (from_.is_paused() && !broke) return;
+  const bool first = !std::exchange(ended_, true);
+  if (first && !broke) to_.shut_down();
+  if (broke || pump_.opposite(*this).ended_) pump_.end(at_end());
 }
 
 // The stream this direction reads from has room again: the opposite one writes to it.
 void Pump::Direction::on_drained() {
   ++pump_.busy_;
-  if (from_.is_broken() && is_up()) pump_.end(PumpEnd::ClientClosed);
+  if (from_.is_broken()) pump_.opposite(*this).mind_broken_other();
   if (!pump_.end_) pump_.opposite(*this).queue_drained();
   --pump_.busy_;
   pump_.finish();

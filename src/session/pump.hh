@@ -13,9 +13,17 @@ namespace perilune::session {
 
 enum class PumpEnd : std::uint8_t {
   Stopped,       // the tap said Stop
-  ClientClosed,  // all the client sent was forwarded
-  ServerClosed,  // all the server sent was forwarded
+  ClientClosed,  // all the client sent was forwarded, unless it broke off
+  ServerClosed,  // all the server sent was forwarded, unless it broke off
   Interrupted,   // interrupt() was called
+};
+
+// What it means for a pump that one side has ended.
+enum class EndOfSide : std::uint8_t {
+  EndsPump,
+  // The other side is told once it has everything, and the other direction goes on; the pump ends
+  // when both have ended or one side broke off.
+  IsPassedOn,
 };
 
 // Copies between two streams in place, with back-pressure in both directions: past the high-water
@@ -24,7 +32,8 @@ enum class PumpEnd : std::uint8_t {
 // streams are the session's own.
 class Pump {
  public:
-  Pump(net::Stream& client, net::Stream& server, Tap& tap, Traffic& traffic) noexcept;
+  Pump(net::Stream& client, net::Stream& server, Tap& tap, Traffic& traffic,
+       EndOfSide end_of_side = EndOfSide::EndsPump) noexcept;
   Pump(const Pump&) = delete;
   Pump& operator=(const Pump&) = delete;
 
@@ -59,12 +68,16 @@ class Pump {
     bool is_up() const noexcept { return this == &pump_.up_; }
     Verdict inspect(Bytes data);
     PumpEnd at_end() const noexcept;
+    void mind_broken_other() noexcept;
+    void take_end(int code);
+    void pass_end_on(int code);
 
     Pump& pump_;
     net::Stream& from_;
     net::Stream& to_;
     bool waits_ = false;  // for the other direction, as the tap said
     bool held_ = false;   // …and nobody is answered who ends
+    bool ended_ = false;  // and the other side was told
   };
 
   bool start();  // false: ended at once
@@ -83,6 +96,7 @@ class Pump {
   Direction down_;
   std::coroutine_handle<> waiter_;
   std::optional<PumpEnd> end_;
+  EndOfSide end_of_side_;
   int busy_ = 0;  // calls of this pump on the stack that will look at it again
 };
 

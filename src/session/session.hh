@@ -145,6 +145,8 @@ class Session final : private net::HangupListener {
 
   // Stops the session when its client goes away while nobody reads.
   void watch(net::Stream& client);
+  // From now on a client that has ended its side is not gone: it may still want to hear.
+  void allow_half_close() noexcept { allows_half_close_ = true; }
   // The client's TLS once it is open; null: none.
   const net::Tls* client_tls() const noexcept;
 
@@ -156,11 +158,14 @@ class Session final : private net::HangupListener {
 
  private:
   friend class SessionList;
-  void on_hangup() override { stop(StopReason::ClientGone); }
+  void on_hangup(int code) override {
+    if (code < 0 || !allows_half_close_) stop(StopReason::ClientGone);
+  }
 
   Services& services_;
   bool draining_ = false;
   bool has_proxy_header_ = false;
+  bool allows_half_close_ = false;
   StopReason stop_reason_ = StopReason::None;
 
  public:

@@ -7,6 +7,7 @@
 #include "event/first_of.hh"
 #include "proto/mysql/errors.hh"
 #include "session/proxy_header.hh"
+#include "session/server_tls.hh"
 #include "wire/mysql/reply.hh"
 
 namespace perilune::proto::mysql {
@@ -109,10 +110,7 @@ event::Task<> Back::secure(wire::HandshakeResponse& response, const session::Con
   wire::append_ssl_request(
       request, {response.capabilities, response.max_packet_size, response.character_set});
   channel_->send(request);
-  const std::string name =
-      tls.server_name.empty() ? net::host_of(decision.target) : tls.server_name;
-  stream_->start_tls(
-      std::make_unique<net::Tls>(tls.client, name, server_.expand().text() + ' ' + name));
+  session::start_tls(*stream_, decision, dialing_.address());
   auto shaking = shake_hands();
   const bool in_time =
       co_await event::within(session_.loop(), decision.connect_timeout, std::move(shaking));
@@ -121,13 +119,9 @@ event::Task<> Back::secure(wire::HandshakeResponse& response, const session::Con
 
 event::Task<> Back::shake_hands() {
   co_await net::finish_handshake(*stream_);
-  const net::Tls& tls = *stream_->tls();
-  if (!tls.is_open()) {
-    over_ = true;
-    throw tls_failure(tls.error().empty() ? "the server closed the connection" : tls.error());
-  }
-  const std::string problem = tls.verification_error();
-  if (!problem.empty()) throw tls_failure("the server's certificate: " + problem);
+  over_ = !stream_->tls()->is_open();
+  const std::string problem = session::tls_problem(*stream_);
+  if (!problem.empty()) throw tls_failure(problem);
 }
 
 auth::Transport Back::transport() const noexcept {

@@ -14,7 +14,7 @@ namespace perilune::net {
 namespace {
 
 struct Counter final : HangupListener {
-  void on_hangup() override { ++hangups; }
+  void on_hangup(int) override { ++hangups; }
   int hangups = 0;
 };
 
