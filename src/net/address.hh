@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -92,14 +93,18 @@ std::string host_of(const Endpoint& endpoint);
 
 // What scripts write to say where to connect: "127.0.0.1:3306", "[::1]:3306", "::1",
 // "fe80::1%eth0",
-// "/path", "@abstract", or a host name with or without port.
-Result<Endpoint, Failure> parse_endpoint(std::string_view text, std::uint16_t default_port);
+// "/path", "@abstract", or a host name with or without port, which must be there if there is no
+// default.
+Result<Endpoint, Failure> parse_endpoint(std::string_view text,
+                                         std::optional<std::uint16_t> default_port);
 
 // The same without host names.
-Result<Address, Failure> parse_address(std::string_view text, std::uint16_t default_port);
+Result<Address, Failure> parse_address(std::string_view text,
+                                       std::optional<std::uint16_t> default_port);
 
 // Where to listen: as parse_address, and "*" or "*:3306" for all addresses of both families.
-Result<Address, Failure> parse_listen_address(std::string_view text, std::uint16_t default_port);
+Result<Address, Failure> parse_listen_address(std::string_view text,
+                                              std::optional<std::uint16_t> default_port);
 
 Result<Address, Failure> local_address(int socket);
 Result<Address, Failure> peer_address(int socket);

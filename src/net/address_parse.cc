@@ -53,8 +53,9 @@ Result<Parts, Failure> split(std::string_view text) {
 }
 
 Result<std::uint16_t, Failure> parse_port(std::string_view text, const Parts& parts,
-                                          std::uint16_t default_port) {
-  if (!parts.port) return default_port;
+                                          std::optional<std::uint16_t> default_port) {
+  if (!parts.port && !default_port) return bad(text, "the port is missing");
+  if (!parts.port) return *default_port;
   constexpr std::uint16_t kMaxPort = std::numeric_limits<std::uint16_t>::max();
   const auto port = parse_unsigned(*parts.port, kMaxPort);
   if (!port) return bad(text, "the port must be a number of at most 65535");
@@ -135,7 +136,8 @@ Result<Endpoint, Failure> parse_name_or_ipv4(std::string_view text, std::string_
   return Endpoint(HostName{std::string(host), port});
 }
 
-Result<Endpoint, Failure> parse_internet(std::string_view text, std::uint16_t default_port) {
+Result<Endpoint, Failure> parse_internet(std::string_view text,
+                                         std::optional<std::uint16_t> default_port) {
   const auto parts = split(text);
   if (!parts) return parts.error();
   const auto port = parse_port(text, *parts, default_port);
@@ -149,7 +151,8 @@ Result<Endpoint, Failure> parse_internet(std::string_view text, std::uint16_t de
 
 }  // namespace
 
-Result<Endpoint, Failure> parse_endpoint(std::string_view text, std::uint16_t default_port) {
+Result<Endpoint, Failure> parse_endpoint(std::string_view text,
+                                         std::optional<std::uint16_t> default_port) {
   if (text.empty()) return Failure{"an address must not be empty"};
   // C functions would read only what is before it.
   if (text.find('\0') != text.npos) return bad(text, "a NUL cannot be part of it");
@@ -159,7 +162,8 @@ Result<Endpoint, Failure> parse_endpoint(std::string_view text, std::uint16_t de
   return Endpoint(*address);
 }
 
-Result<Address, Failure> parse_address(std::string_view text, std::uint16_t default_port) {
+Result<Address, Failure> parse_address(std::string_view text,
+                                       std::optional<std::uint16_t> default_port) {
   const auto endpoint = parse_endpoint(text, default_port);
   if (!endpoint) return endpoint.error();
   const auto* const address = std::get_if<Address>(&*endpoint);
@@ -168,7 +172,8 @@ Result<Address, Failure> parse_address(std::string_view text, std::uint16_t defa
   return *address;
 }
 
-Result<Address, Failure> parse_listen_address(std::string_view text, std::uint16_t default_port) {
+Result<Address, Failure> parse_listen_address(std::string_view text,
+                                              std::optional<std::uint16_t> default_port) {
   if (text != "*" && !text.starts_with("*:")) return parse_address(text, default_port);
   Parts parts;
   if (text.size() > 1) parts.port = text.substr(2);

@@ -28,10 +28,15 @@ constexpr std::size_t kSqlStateSize = 5;
 constexpr std::array<std::string_view, 8> kConnectOptions{
     "connect_timeout", "key", "read_only", "retry", "send_proxy", "tls", "unchecked", "mirror"};
 
-session::Target check_target(lua_State* L, int index) {
+// …and where nobody logs in; the last ones are there to be refused.
+constexpr std::array<std::string_view, 8> kTcpConnectOptions{
+    "connect_timeout", "send_proxy", "tls", "key", "mirror", "read_only", "retry", "unchecked"};
+constexpr std::array<std::string_view, 4> kTcpLater{"key", "mirror", "read_only", "retry"};
+
+session::Target check_target(lua_State* L, int index, session::Protocol protocol) {
   if (const auto* object = lua::Class<AddressObject>::test(L, index)) return object->address;
   if (lua_type(L, index) != LUA_TSTRING) lua::fail_type(L, index, "SocketAddress");
-  auto endpoint = net::parse_endpoint(lua::text_at(L, index), kMysqlPort);
+  auto endpoint = net::parse_endpoint(lua::text_at(L, index), default_port(protocol));
   if (!endpoint) throw lua::ArgumentError(index, endpoint.error().message);
   return *std::move(endpoint);
 }
@@ -44,19 +49,49 @@ session::SendProxy read_send_proxy(const lua::Options& options) {
   throw lua::Error("bad 'send_proxy' value ('v1' or 'v2' expected)");
 }
 
+void read_reaching_options(lua_State* L, int index, const lua::Options& options,
+                           session::Protocol protocol, ConnectAction& action) {
+  action.tls = read_server_tls(L, index, protocol);
+  action.send_proxy = read_send_proxy(options);
+  if (const auto timeout = options.duration("connect_timeout")) action.connect_timeout = *timeout;
+}
+
 // Options that only matter with clusters are checked, so that a script may already say them.
 void read_connect_options(lua_State* L, int index, ConnectAction& action) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
   const lua::Options options{L, index, "option", kConnectOptions};
   if (options.has("mirror")) fail_later("mirror");
-  action.tls = read_server_tls(L, index);
+  read_reaching_options(L, index, options, session::Protocol::Mysql, action);
   options.boolean("read_only");
   options.text("key");
   options.integer("retry", 100);
-  action.send_proxy = read_send_proxy(options);
   action.unchecked = options.boolean("unchecked").value_or(false);
-  if (const auto timeout = options.duration("connect_timeout")) action.connect_timeout = *timeout;
+}
+
+void read_tcp_connect_options(lua_State* L, int index, ConnectAction& action) {
+  if (lua_isnoneornil(L, index)) return;
+  lua::check_table(L, index);
+  const lua::Options options{L, index, "option", kTcpConnectOptions};
+  for (const std::string_view name : kTcpLater) {
+    if (options.has(name)) fail_later(name);
+  }
+  if (options.has("unchecked")) {
+    throw lua::Error("'unchecked' is not for tcp_listen: nobody logs in there");
+  }
+  read_reaching_options(L, index, options, session::Protocol::Tcp, action);
+}
+
+int push_tcp_connect_action(lua_State* L) {
+  if (lua_gettop(L) > 3) {
+    throw lua::Error("client:connect(target [, options]): with tcp_listen there is no login");
+  }
+  check_argument_count(L, 1, 2);
+  ConnectAction action;
+  action.target = check_target(L, 2, session::Protocol::Tcp);
+  read_tcp_connect_options(L, 3, action);
+  Actions::push(L, Action{std::move(action)});
+  return 1;
 }
 
 void read_error_options(lua_State* L, int index, session::Refuse& refusal) {
@@ -123,9 +158,11 @@ int push_serve_action(lua_State* L) {
 }
 
 int push_connect_action(lua_State* L, const SessionHooks& hooks) {
+  const session::Protocol protocol = hooks.session().listener().declaration.protocol;
+  if (protocol == session::Protocol::Tcp) return push_tcp_connect_action(L);
   check_argument_count(L, 2, 3);
   ConnectAction action;
-  action.target = check_target(L, 2);
+  action.target = check_target(L, 2, protocol);
   lua::check_table(L, 3);
   read_login(L, 3, hooks.login(), action);
   read_connect_options(L, 4, action);

@@ -52,7 +52,8 @@ void define_actions(lua_State* L);
 
 // client:err([message [, {code=, sqlstate=}]])
 int push_error_action(lua_State* L);
-// client:connect(target, login [, options])
+// client:connect(target, login [, options]); where nobody logs in: client:connect(target [,
+// options])
 int push_connect_action(lua_State* L, const SessionHooks& hooks);
 // client:serve([options])
 int push_serve_action(lua_State* L);

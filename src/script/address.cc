@@ -65,6 +65,16 @@ event::Task<lua::Push> resolve_name(event::Loop& loop, net::HostName name) {
       }};
 }
 
+int resolve(lua_State* L, session::Protocol protocol) {
+  const auto endpoint = net::parse_endpoint(lua::check_text(L, 1), default_port(protocol));
+  if (!endpoint) return fail_resolve(L, endpoint.error().message);
+  if (const auto* address = std::get_if<net::Address>(&*endpoint)) {
+    push_address(L, *address);
+    return 1;
+  }
+  return lua::await(L, resolve_name(lua::State::of(L).loop(), std::get<net::HostName>(*endpoint)));
+}
+
 }  // namespace
 
 void push_address(lua_State* L, const net::Address& address) {
@@ -81,14 +91,7 @@ void define_addresses(lua_State* L) {
   lua_setfield(L, -2, "systemd");
 }
 
-int mysql_resolve(lua_State* L) {
-  const auto endpoint = net::parse_endpoint(lua::check_text(L, 1), kMysqlPort);
-  if (!endpoint) return fail_resolve(L, endpoint.error().message);
-  if (const auto* address = std::get_if<net::Address>(&*endpoint)) {
-    push_address(L, *address);
-    return 1;
-  }
-  return lua::await(L, resolve_name(lua::State::of(L).loop(), std::get<net::HostName>(*endpoint)));
-}
+int mysql_resolve(lua_State* L) { return resolve(L, session::Protocol::Mysql); }
+int tcp_resolve(lua_State* L) { return resolve(L, session::Protocol::Tcp); }
 
 }  // namespace perilune::script

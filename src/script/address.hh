@@ -1,13 +1,20 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 
 #include "lua/api.hh"
 #include "net/address.hh"
+#include "session/declaration.hh"
 
 namespace perilune::script {
 
-inline constexpr std::uint16_t kMysqlPort = 3306;
+// What an address without a port means; none: that is an error.
+constexpr std::optional<std::uint16_t> default_port(session::Protocol protocol) noexcept {
+  constexpr std::uint16_t kMysqlPort = 3306;
+  return protocol == session::Protocol::Mysql ? std::optional{kMysqlPort} : std::nullopt;
+}
 
 // SocketAddress: opaque, only tostring().
 struct AddressObject {
@@ -29,5 +36,7 @@ void define_addresses(lua_State* L);
 // mysql_resolve(text) (waits) → address; what fails raises in the main chunk and gives nil, message
 // in callbacks.
 int mysql_resolve(lua_State* L);
+// The same; the port must be there.
+int tcp_resolve(lua_State* L);
 
 }  // namespace perilune::script

@@ -101,7 +101,10 @@ constexpr Attribute kAttributes[] = {
     {"local_address", push_local_address},
     {"notes", push_notes},
     {"pid", push_credential<&net::PeerCredentials::pid>},
-    {"protocol", [](lua_State* L, SessionHooks&) { lua_pushstring(L, "mysql"); }},
+    {"protocol",
+     [](lua_State* L, SessionHooks& h) {
+       lua_pushstring(L, session::name_of(h.session().listener().declaration.protocol));
+     }},
     {"queries",
      [](lua_State* L, SessionHooks& h) { push_count(L, h.session().traffic.statements); }},
     {"server", push_server},
@@ -195,6 +198,9 @@ int assign(lua_State* L) {
   if (name == "account") {
     session.account = lua_isnil(L, 3) ? std::string() : check_name(L, 3);
   } else if (name == "server_version") {
+    if (session.listener().declaration.protocol == session::Protocol::Tcp) {
+      throw lua::Error("'server_version' is not for tcp_listen: no version is announced");
+    }
     session.server_version = check_name(L, 3);
   } else if (name == "log") {
     fail_later("client.log");

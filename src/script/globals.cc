@@ -103,6 +103,8 @@ constexpr lua::Function kFunctions[] = {
     {"sessions", lua::guarded<sessions>, true},
     {"settings", lua::guarded<settings>},
     {"sleep", lua::guarded<sleep>, true},
+    {"tcp_listen", lua::guarded<tcp_listen>},
+    {"tcp_resolve", lua::guarded<tcp_resolve>, true},
 };
 
 // In Lua, so that the function may wait.

@@ -17,6 +17,7 @@ namespace perilune::script {
 namespace {
 
 constexpr Callback kOnConnect{"on_connect", true, kErr};
+constexpr Callback kTcpOnConnect{"on_connect", false, kConnect | kErr};
 constexpr Callback kOnLogin{"on_login", false, kConnect | kServe | kErr};
 constexpr Callback kOnHandshakeResponse{"on_handshake_response", false, kConnect | kServe | kErr,
                                         true, false};
@@ -58,7 +59,8 @@ bool SessionHooks::has_on_command_phase() const noexcept { return handler_.on_co
 bool SessionHooks::has_on_disconnect() const noexcept { return handler_.on_disconnect >= 0; }
 
 event::Task<session::Decision> SessionHooks::on_connect() {
-  return ask(kOnConnect, handler_.on_connect);
+  const bool is_tcp = session_.listener().declaration.protocol == session::Protocol::Tcp;
+  return ask(is_tcp ? kTcpOnConnect : kOnConnect, handler_.on_connect);
 }
 
 event::Task<session::Decision> SessionHooks::on_login(session::Login login,

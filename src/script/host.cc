@@ -135,8 +135,8 @@ event::Task<> Host::call_reload() {
 std::string Host::describe() const {
   std::string text;
   for (const auto& listener : declaration_.listeners) {
-    text +=
-        fmt::format("mysql_listen {}: {}\n", listener.label, fmt::join(listener.callbacks, ", "));
+    text += fmt::format("{}_listen {}: {}\n", session::name_of(listener.protocol), listener.label,
+                        fmt::join(listener.callbacks, ", "));
   }
   const auto& settings = declaration_.settings;
   text += fmt::format("workers {}\n", settings.workers ? std::to_string(*settings.workers)

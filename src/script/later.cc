@@ -13,7 +13,7 @@ constexpr const char* kFunctions[] = {
     "admin_listen",      "control_listen", "control_resolve", "every",         "log_file",
     "log_journal",       "log_socket",     "log_syslog",      "mssql_cluster", "mssql_listen",
     "mssql_resolve",     "mysql_cluster",  "pgsql_cluster",   "pgsql_listen",  "pgsql_resolve",
-    "prometheus_listen", "shared",         "tcp_cluster",     "tcp_listen",    "tcp_resolve",
+    "prometheus_listen", "shared",         "tcp_cluster",
 };
 
 constexpr const char* kLibraries[] = {

@@ -28,6 +28,7 @@ constexpr std::array<std::string_view, 7> kCallbacks{
     "on_command_phase",      "on_connect", "on_disconnect",
     "on_handshake_response", "on_init_db", "on_login",
     "on_query"};
+constexpr std::array<std::string_view, 2> kTcpCallbacks{"on_connect", "on_disconnect"};
 constexpr std::array<std::string_view, 1> kLaterCallbacks{"on_log"};
 
 constexpr std::array<std::string_view, 14> kOptions{"backlog",
@@ -44,13 +45,37 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
+constexpr std::array<std::string_view, 9> kTcpOptions{"backlog",
+                                                      "group",
+                                                      "handshake_timeout",
+                                                      "idle_timeout",
+                                                      "max_connections",
+                                                      "mode",
+                                                      "proxy_protocol",
+                                                      "tls",
+                                                      "user"};
 constexpr std::array<std::string_view, 1> kLaterOptions{"log"};
 
 constexpr std::array<std::string_view, 1> kProxyOptions{"from"};
 constexpr std::string_view kUnixPeers = "unix";
 
+// What the listeners of one protocol know.
+struct Dialect {
+  session::Protocol protocol;
+  std::span<const std::string_view> callbacks;
+  std::span<const std::string_view> options;
+};
+
+constexpr Dialect kMysql{session::Protocol::Mysql, kCallbacks, kOptions};
+constexpr Dialect kTcp{session::Protocol::Tcp, kTcpCallbacks, kTcpOptions};
+
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
+}
+
+[[noreturn]] void fail_here(std::string_view name, const Dialect& dialect) {
+  throw lua::Error(
+      fmt::format("'{}' is not for {}_listen", name, session::name_of(dialect.protocol)));
 }
 
 // --- where
@@ -76,7 +101,7 @@ void read_where(lua_State* L, int index, session::ListenerDeclaration& declarati
     return;
   }
   const std::string_view text = lua::check_text(L, index);
-  const auto address = net::parse_listen_address(text, kMysqlPort);
+  const auto address = net::parse_listen_address(text, default_port(declaration.protocol));
   if (!address) throw lua::ArgumentError(index, address.error().message);
   declaration.where = *address;
   declaration.label = text;
@@ -84,26 +109,41 @@ void read_where(lua_State* L, int index, session::ListenerDeclaration& declarati
 
 // --- the handler
 
-void check_handler_key(lua_State* L, std::string_view key) {
-  if (contains(kLaterCallbacks, key)) fail_later(key);
-  if (!contains(kCallbacks, key)) throw lua::Error(unknown_name("callback", key, kCallbacks));
+void check_handler_key(lua_State* L, std::string_view key, const Dialect& dialect) {
+  const bool is_known = contains(dialect.callbacks, key);
+  const bool is_later = contains(kLaterCallbacks, key);
+  if (is_later && dialect.protocol == session::Protocol::Mysql) fail_later(key);
+  if (!is_known && (is_later || contains(kCallbacks, key))) fail_here(key, dialect);
+  if (!is_known) throw lua::Error(unknown_name("callback", key, dialect.callbacks));
   if (!lua_isfunction(L, -1)) throw lua::Error(fmt::format("'{}' is not a function", key));
 }
 
-std::vector<std::string> check_handler(lua_State* L, int index) {
-  lua::check_table(L, index);
-  std::vector<std::string> callbacks;
-  lua::for_each_key(L, index, "callback", [L, &callbacks](std::string_view key) {
-    check_handler_key(L, key);
-    callbacks.emplace_back(key);
-  });
-  std::ranges::sort(callbacks);
-  const bool own = std::ranges::find(callbacks, "on_login") != callbacks.end();
-  const bool myproxy = std::ranges::find(callbacks, "on_handshake_response") != callbacks.end();
+bool has(const std::vector<std::string>& callbacks, std::string_view name) {
+  return std::ranges::find(callbacks, name) != callbacks.end();
+}
+
+void check_required(const std::vector<std::string>& callbacks, const Dialect& dialect) {
+  if (dialect.protocol == session::Protocol::Tcp) {
+    if (!has(callbacks, "on_connect")) throw lua::Error("the handler has no on_connect");
+    return;
+  }
+  const bool own = has(callbacks, "on_login");
+  const bool myproxy = has(callbacks, "on_handshake_response");
   if (own && myproxy) {
     throw lua::Error("on_login and on_handshake_response are the same; only one is allowed");
   }
   if (!own && !myproxy) throw lua::Error("the handler has no on_login");
+}
+
+std::vector<std::string> check_handler(lua_State* L, int index, const Dialect& dialect) {
+  lua::check_table(L, index);
+  std::vector<std::string> callbacks;
+  lua::for_each_key(L, index, "callback", [&](std::string_view key) {
+    check_handler_key(L, key, dialect);
+    callbacks.emplace_back(key);
+  });
+  std::ranges::sort(callbacks);
+  check_required(callbacks, dialect);
   return callbacks;
 }
 
@@ -125,7 +165,7 @@ Handler make_handler(lua_State* L, int table) {
   handler.on_query = reference_to(L, table, "on_query");
   if (handler.on_login >= 0) return handler;
   handler.on_login = reference_to(L, table, "on_handshake_response");
-  handler.is_myproxy = true;
+  handler.is_myproxy = handler.on_login >= 0;
   return handler;
 }
 
@@ -200,7 +240,8 @@ net::Endpoint read_server(lua_State* L, const lua::Options& options) {
     return object->address;
   }
   if (lua_type(L, -1) != LUA_TSTRING) options.fail("like", "address or list of addresses expected");
-  auto server = net::parse_endpoint(lua::text_at(L, -1), kMysqlPort);
+  auto server =
+      net::parse_endpoint(lua::text_at(L, -1), default_port(session::Protocol::Mysql));
   if (!server) options.fail("like", server.error().message);
   return *std::move(server);
 }
@@ -225,13 +266,27 @@ std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options
   return servers;
 }
 
-void read_options(lua_State* L, int index, session::ListenerDeclaration& declaration) {
+void check_option_key(std::string_view key, const Dialect& dialect) {
+  if (contains(kLaterOptions, key)) fail_later(key);
+  if (contains(kOptions, key) && !contains(dialect.options, key)) fail_here(key, dialect);
+}
+
+void read_statement_options(lua_State* L, int index, const lua::Options& options,
+                            session::ListenerOptions& read) {
+  read.server_version = options.text("server_version").value_or("");
+  read.like = read_like(L, index, options);
+  read.max_query = options.size("max_query").value_or(read.max_query);
+  read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
+}
+
+void read_options(lua_State* L, int index, const Dialect& dialect,
+                  session::ListenerDeclaration& declaration) {
+  declaration.options.tls = read_listener_tls(L, index, dialect.protocol);
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
-  const lua::Options options{L, index, "option", kOptions};
-  for (const std::string_view name : kLaterOptions) {
-    if (options.has(name)) fail_later(name);
-  }
+  lua::for_each_key(L, index, "option",
+                    [&dialect](std::string_view key) { check_option_key(key, dialect); });
+  const lua::Options options{L, index, "option", dialect.options};
   read_unix_options(options, declaration);
   read_proxy_protocol(L, options, declaration);
   session::ListenerOptions& read = declaration.options;
@@ -242,23 +297,31 @@ void read_options(lua_State* L, int index, session::ListenerDeclaration& declara
       options.integer("max_connections", std::numeric_limits<std::uint32_t>::max()).value_or(0);
   read.handshake_timeout = options.duration("handshake_timeout").value_or(read.handshake_timeout);
   read.idle_timeout = options.duration("idle_timeout").value_or(read.idle_timeout);
-  read.server_version = options.text("server_version").value_or("");
-  read.like = read_like(L, index, options);
-  read.tls = read_listener_tls(L, index);
-  read.max_query = options.size("max_query").value_or(read.max_query);
-  read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
+  if (dialect.protocol == session::Protocol::Mysql) {
+    read_statement_options(L, index, options, read);
+  }
+}
+
+int listen(lua_State* L, const Dialect& dialect) {
+  session::ListenerDeclaration declaration;
+  declaration.protocol = dialect.protocol;
+  read_where(L, 1, declaration);
+  declaration.callbacks = check_handler(L, 2, dialect);
+  read_options(L, 3, dialect, declaration);
+  Host::of(L).add_listener(std::move(declaration), make_handler(L, 2));
+  return 0;
 }
 
 }  // namespace
 
 int mysql_listen(lua_State* L) {
   check_is_loading(L, "mysql_listen");
-  session::ListenerDeclaration declaration;
-  read_where(L, 1, declaration);
-  declaration.callbacks = check_handler(L, 2);
-  read_options(L, 3, declaration);
-  Host::of(L).add_listener(std::move(declaration), make_handler(L, 2));
-  return 0;
+  return listen(L, kMysql);
+}
+
+int tcp_listen(lua_State* L) {
+  check_is_loading(L, "tcp_listen");
+  return listen(L, kTcp);
 }
 
 }  // namespace perilune::script

@@ -39,7 +39,7 @@ void set_optional_text(lua_State* L, const char* name, const std::string& text) 
 void push_row(lua_State* L, const session::SessionRow& row) {
   lua_newtable(L);
   set_number(L, "id", row.id);
-  set_text(L, "protocol", "mysql");
+  set_text(L, "protocol", session::name_of(row.protocol));
   set_text(L, "address", row.address.text());
   set_optional_text(L, "user", row.user);
   set_optional_text(L, "account", row.account);

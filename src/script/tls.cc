@@ -40,7 +40,22 @@ net::TlsVersion read_version(const lua::Options& options) {
   throw lua::Error("bad 'min_version' value ('1.2' or '1.3' expected)");
 }
 
-session::ListenerTls read_listener_table(lua_State* L, int table) {
+session::ListenerTls default_tls(session::Protocol protocol) {
+  session::ListenerTls tls;
+  using Certificate = session::ListenerTls::Certificate;
+  if (protocol == session::Protocol::Tcp) tls.certificate = Certificate::None;
+  return tls;
+}
+
+// TLS from the first byte leaves nobody the choice.
+void check_from_first_byte(const lua::Options& options, const session::ListenerTls& tls) {
+  if (tls.files.cert.empty()) throw lua::Error("bad 'tls' value (a 'cert' is needed)");
+  if (options.has("required") && !tls.required) {
+    throw lua::Error("bad 'required' value (with tcp_listen TLS is always required)");
+  }
+}
+
+session::ListenerTls read_listener_table(lua_State* L, int table, session::Protocol protocol) {
   const lua::Options options{L, table, "option of tls", kListenerNames};
   session::ListenerTls tls;
   tls.files.cert = file(L, options, "cert");
@@ -48,6 +63,7 @@ session::ListenerTls read_listener_table(lua_State* L, int table) {
   tls.files.client_ca = file(L, options, "client_ca");
   tls.files.min_version = read_version(options);
   tls.required = options.boolean("required").value_or(false);
+  if (protocol == session::Protocol::Tcp) check_from_first_byte(options, tls);
   if (!tls.files.cert.empty()) {
     tls.certificate = session::ListenerTls::Certificate::Files;
   } else if (tls.files != net::TlsServerOptions{}) {
@@ -72,7 +88,8 @@ session::ServerTls read_server_table(lua_State* L, int table) {
   return tls;
 }
 
-session::ServerTls server_tls_of(lua_State* L, std::string_view word) {
+session::ServerTls server_tls_of(lua_State* L, std::string_view word,
+                                 session::Protocol protocol) {
   session::ServerTls tls;
   if (word == "disable") return tls;
   if (word == "prefer") {
@@ -81,6 +98,10 @@ session::ServerTls server_tls_of(lua_State* L, std::string_view word) {
     tls.mode = session::ServerTls::Mode::Require;
   } else {
     throw lua::Error("bad 'tls' value ('disable', 'prefer', 'require' or a table expected)");
+  }
+  if (tls.mode == session::ServerTls::Mode::Prefer && protocol == session::Protocol::Tcp) {
+    throw lua::Error("bad 'tls' value ('prefer': only the script can know what a server of "
+                     "tcp_listen speaks; say 'require' or 'disable')");
   }
   tls.client = Host::of(L).tls_client({});
   return tls;
@@ -94,11 +115,12 @@ void set_text(lua_State* L, const char* name, const std::string& text) {
 
 }  // namespace
 
-session::ListenerTls read_listener_tls(lua_State* L, int table) {
-  session::ListenerTls tls;
+session::ListenerTls read_listener_tls(lua_State* L, int table, session::Protocol protocol) {
+  session::ListenerTls tls = default_tls(protocol);
+  if (!lua_istable(L, table)) return tls;
   lua_getfield(L, table, "tls");
   if (lua_istable(L, -1)) {
-    tls = read_listener_table(L, lua_gettop(L));
+    tls = read_listener_table(L, lua_gettop(L), protocol);
   } else if (lua_isboolean(L, -1) && lua_toboolean(L, -1) == 0) {
     tls.certificate = session::ListenerTls::Certificate::None;
   } else if (!lua_isnil(L, -1)) {
@@ -109,13 +131,13 @@ session::ListenerTls read_listener_tls(lua_State* L, int table) {
   return tls;
 }
 
-session::ServerTls read_server_tls(lua_State* L, int table) {
+session::ServerTls read_server_tls(lua_State* L, int table, session::Protocol protocol) {
   session::ServerTls tls;
   lua_getfield(L, table, "tls");
   if (lua_istable(L, -1)) {
     tls = read_server_table(L, lua_gettop(L));
   } else if (lua_type(L, -1) == LUA_TSTRING) {
-    tls = server_tls_of(L, lua::text_at(L, -1));
+    tls = server_tls_of(L, lua::text_at(L, -1), protocol);
   } else if (!lua_isnil(L, -1)) {
     throw lua::Error(
         fmt::format("bad 'tls' value (string or table expected, got {})", luaL_typename(L, -1)));

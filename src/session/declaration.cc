@@ -33,6 +33,10 @@ std::optional<std::string> missing(const Listeners& ours, const Listeners& their
 
 }  // namespace
 
+const char* name_of(Protocol protocol) noexcept {
+  return protocol == Protocol::Mysql ? "mysql" : "tcp";
+}
+
 bool ProxyPeers::contains(const net::Address& peer) const noexcept {
   if (peer.is_unix()) return local;
   return std::ranges::any_of(networks, [&peer](const auto& net) { return net.contains(peer); });

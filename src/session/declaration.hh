@@ -13,7 +13,10 @@
 
 namespace perilune::session {
 
-enum class Protocol : std::uint8_t { Mysql };
+enum class Protocol : std::uint8_t { Mysql, Tcp };
+
+// "mysql": what the functions of the script begin with.
+const char* name_of(Protocol protocol) noexcept;
 
 // Every socket that systemd passed, or those of one FileDescriptorName.
 struct SystemdSockets {
@@ -41,7 +44,7 @@ struct ListenerTls {
   };
   Certificate certificate = Certificate::Automatic;
   net::TlsServerOptions files;
-  bool required = false;  // not of clients that come over a unix socket
+  bool required = false;  // not of clients that come over a unix socket; tcp: always, of all
   bool operator==(const ListenerTls&) const = default;
 };
 

@@ -51,7 +51,9 @@ bool disconnect(SessionList& sessions, std::uint32_t id) {
 
 std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id) {
   const Session* const session = find(sessions, id);
-  if (session == nullptr) return std::nullopt;
+  const bool has_statements =
+      session != nullptr && session->listener().declaration.protocol == Protocol::Mysql;
+  if (!has_statements) return std::nullopt;
   ServerThread thread;
   thread.id = session->server_thread;
   thread.server = session->server.expand();

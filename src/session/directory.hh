@@ -54,7 +54,7 @@ class Directory {
   virtual event::Task<std::vector<SessionRow>> all() = 0;
   // Stops the session for StopReason::Disconnect; false: there is none of that id.
   virtual event::Task<bool> disconnect(std::uint32_t id) = 0;
-  // No value: there is no session of that id.
+  // No value: there is no session of that id, or none with statements.
   virtual event::Task<std::optional<ServerThread>> thread_of(std::uint32_t id) = 0;
   // Those of this worker.
   virtual SessionList& local() noexcept = 0;

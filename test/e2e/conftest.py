@@ -16,6 +16,7 @@ import servers  # noqa: E402
 from support.daemon import Perilune  # noqa: E402
 from support.fake_server import Backlogged, FakeServer  # noqa: E402
 from support.shared_servers import SharedServers, ask  # noqa: E402
+from support.tcp import Target  # noqa: E402
 from throwaway import run_sql, temporary_folder  # noqa: E402
 
 
@@ -166,6 +167,14 @@ def fake(request):
     yield make
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def target():
+    """A listening TCP socket whose connections the test holds."""
+    target = Target()
+    yield target
+    target.close()
 
 
 @pytest.fixture

@@ -34,6 +34,12 @@ def ping(client):
     client.ok()
 
 
+FORWARD = """
+local handler = { on_connect = function(client) return client:connect(SERVER) end }
+tcp_listen(SOCK, handler)
+tcp_listen(TCP, handler)
+"""
+SCRIPTS = pytest.mark.parametrize("script", [PASS_THROUGH, FORWARD], ids=["mysql_listen", "tcp_listen"])
 KINDS = pytest.mark.parametrize("run_one", [text, prepared, ping], ids=lambda f: f.__name__)
 
 
@@ -62,9 +68,10 @@ class Tracer:
 
 
 @KINDS
+@SCRIPTS
 @pytest.mark.parametrize("where", ["sock", "tcp"])
-def test_six_system_calls_per_statement(perilune, run_one, where):
-    daemon = perilune(PASS_THROUGH, workers=1)
+def test_six_system_calls_per_statement(perilune, script, run_one, where):
+    daemon = perilune(script, workers=1)
     with daemon.logged_in(address=getattr(daemon, where)) as client:
         for _ in range(50):
             run_one(client)
@@ -91,8 +98,9 @@ def counting_library(tmp_path_factory):
 
 
 @KINDS
+@SCRIPTS
 @pytest.mark.parametrize("where", ["sock", "tcp"])
-def test_no_allocation_per_statement(perilune, folder, counting_library, run_one, where):
+def test_no_allocation_per_statement(perilune, folder, counting_library, script, run_one, where):
     counter = folder / "count"
     counter.write_bytes(bytes(8))
 
@@ -100,7 +108,7 @@ def test_no_allocation_per_statement(perilune, folder, counting_library, run_one
         return struct.unpack("<Q", counter.read_bytes())[0]
 
     environment = {"LD_PRELOAD": str(counting_library), "COUNT_MALLOC_FILE": str(counter)}
-    daemon = perilune(PASS_THROUGH, workers=1, environment=environment)
+    daemon = perilune(script, workers=1, environment=environment)
     assert allocations() > 100, "the counter does not count"
     with daemon.logged_in(address=getattr(daemon, where)) as client:
         for _ in range(200):
