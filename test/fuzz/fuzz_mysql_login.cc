@@ -25,6 +25,7 @@
 #include "proto/mysql/driver.hh"
 #include "session/rsa_key_source.hh"
 #include "session/run.hh"
+#include "support/fake_hooks.hh"
 #include "support/socket_pair.hh"
 #include "wire/cursor.hh"
 

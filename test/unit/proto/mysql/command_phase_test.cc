@@ -17,6 +17,15 @@ namespace {
 using Actor = PhaseRun::Actor;
 using Way = PhaseRun::Way;
 
+// Sanitizers are slow: they see a part of the cuts and orders.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t kStride = 5;
+constexpr std::size_t kOrders = 2;
+#else
+constexpr std::size_t kStride = 1;
+constexpr std::size_t kOrders = 4;
+#endif
+
 Choice forward(std::size_t, Command) { return {}; }
 
 // What went wrong; empty: nothing.
@@ -58,14 +67,14 @@ Cut cut_parts_at(const std::vector<Plan::Send>& sends, std::size_t distance) {
 }
 
 void check_client_cut_everywhere(const Plan& plan, Way way) {
-  for (std::size_t at = 0; at < longest(plan.from_client); ++at) {
+  for (std::size_t at = 0; at < longest(plan.from_client); at += kStride) {
     way.client = cut_parts_at(plan.from_client, at);
     check(plan, way);
   }
 }
 
 void check_server_cut_everywhere(const Plan& plan, Way way) {
-  for (std::size_t at = 0; at < longest(plan.from_server); ++at) {
+  for (std::size_t at = 0; at < longest(plan.from_server); at += kStride) {
     way.server = cut_parts_at(plan.from_server, at);
     check(plan, way);
   }
@@ -82,7 +91,7 @@ void check_choice(const RecordedSession& session, const PlanMaker::Choose& choos
   for (const bool pipeline : {false, true}) {
     CAPTURE(session.name, pipeline);
     const Plan plan = PlanMaker{session, pipeline}.make(choose);
-    for (const Way& way : kWays) check(plan, way);
+    for (std::size_t order = 0; order < kOrders; ++order) check(plan, kWays[order]);
   }
 }
 
