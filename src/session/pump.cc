@@ -61,7 +61,8 @@ std::size_t Pump::Direction::on_data(Bytes data) {
   const Verdict verdict = inspect(data);
   to_.write(data.first(verdict.forward));
   if (verdict.then == Verdict::Then::Stop) pump_.end(PumpEnd::Stopped);
-  waits_ = verdict.then == Verdict::Then::Wait;
+  held_ = verdict.then == Verdict::Then::Hold;
+  waits_ = held_ || verdict.then == Verdict::Then::Wait;
   if (to_.is_broken()) mind_broken_other();
   if (waits_ || to_.queued() > net::Stream::kHighWater || to_.is_broken()) from_.pause();
   return verdict.forward;
@@ -97,16 +98,17 @@ void Pump::Direction::after_data() {
   pump_.finish();
 }
 
-// Kept data of a server whose client reads slowly is still to be delivered, and that of a client
-// that has merely ended its side; a client that broke off waits for nothing.
 void Pump::Direction::on_end(int code) {
   take_end(code);
   pump_.finish();
 }
 
+// Kept data of a server whose client reads slowly is still to be delivered, and that of a client
+// that has merely ended its side, unless the tap holds it; a client that broke off waits for
+// nothing.
 void Pump::Direction::take_end(int code) {
   if (pump_.end_of_side_ == EndOfSide::IsPassedOn) return pass_end_on(code);
-  if (!from_.is_paused() || (is_up() && code < 0)) pump_.end(at_end());
+  if (!from_.is_paused() || (is_up() && (held_ || code < 0))) pump_.end(at_end());
 }
 
 // A broken connection waits for nothing, and what it still owed is lost, as on a direct one.

@@ -93,9 +93,8 @@ CommandPhase::Look CommandPhase::look(Bytes ahead) {
   if (command == wire::Command::ChangeUser) {
     return hold(Held::What::ChangeUser, {});
   }
-  if (names_statement(command)) {
-    return look_at_statement(ahead);
-  }
+  // Seen only once the proxy has prepared statements of its own.
+  if (own_ && names_statement(command)) return look_at_statement(ahead);
   switch (need_of(session_.hooks(), ahead)) {
     case Need::Nothing:
       return pass(ahead.size());

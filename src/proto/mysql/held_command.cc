@@ -1,9 +1,6 @@
 // What CommandPhase does with a command that does not pass as it is.
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <variant>
 

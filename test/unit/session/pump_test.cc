@@ -20,6 +20,7 @@ class MarkTap final : public Tap {
  public:
   Verdict from_client(Bytes data) override {
     const std::string_view text = as_text(data);
+    if (holding) return {0, Verdict::Then::Hold};
     if (waiting_for_server) return {0, Verdict::Then::Wait};
     if (text == "<") return {0, Verdict::Then::Continue};
     const std::size_t stop = text.find('!');
@@ -33,6 +34,7 @@ class MarkTap final : public Tap {
     waiting_for_server = false;
     return {data.size(), Verdict::Then::Continue};
   }
+  bool holding = false;
   bool waiting_for_server = false;
 };
 
@@ -123,6 +125,41 @@ event::Task<> keeps_what_is_incomplete(event::Loop& loop) {
   CHECK(all == "<more");
 }
 
+// What a client sends while it is held stays in the kernel, except for what was on its way.
+event::Task<> holds_a_flood_back(event::Loop& loop) {
+  constexpr std::size_t kSize = 16 << 20;
+  Fixture f{loop};
+  f.tap.holding = true;
+  event::TaskGroup group{loop};
+  std::optional<PumpEnd> end;
+  group.spawn(keep_end(f.pump, end));
+  const std::string flood(kSize, 'x');
+  f.client->send(flood);
+  co_await event::Sleep(loop, Millis{50});
+  CHECK(f.near.input().size() > 0);
+  CHECK(f.near.input().size() < kSize / 8);
+  f.server.send("still there");
+  const std::string down = co_await f.client->receive(11);
+  CHECK(down == "still there");
+  CHECK_FALSE(end.has_value());
+  CHECK(f.traffic.from_client == 0);
+}
+
+event::Task<> lets_go_of_a_held_client_that_ends(event::Loop& loop) {
+  Fixture f{loop};
+  f.tap.holding = true;
+  event::TaskGroup group{loop};
+  std::optional<PumpEnd> end;
+  group.spawn(keep_end(f.pump, end));
+  f.client->send("held");
+  co_await event::Sleep(loop, Millis{1});
+  CHECK_FALSE(end.has_value());
+  f.client->end();
+  co_await event::Sleep(loop, Millis{1});
+  REQUIRE(end.has_value());
+  CHECK(*end == PumpEnd::ClientClosed);
+}
+
 // A client that reads nothing must not make the proxy hold the server's whole result.
 event::Task<> bounds_memory(event::Loop& loop) {
   constexpr std::size_t kSize = 16 << 20;
@@ -186,6 +223,16 @@ TEST_CASE("pump: stops before what the tap keeps, and runs again behind it", "[s
 TEST_CASE("pump: holds one side back until the other has moved", "[session]") {
   event::Loop loop;
   test::run_task(loop, waits_for_the_other_side(loop));
+}
+
+TEST_CASE("pump: what a held client sends stays in the kernel", "[session]") {
+  event::Loop loop;
+  test::run_task(loop, holds_a_flood_back(loop));
+}
+
+TEST_CASE("pump: a held client that ends is gone", "[session]") {
+  event::Loop loop;
+  test::run_task(loop, lets_go_of_a_held_client_that_ends(loop));
 }
 
 TEST_CASE("pump: offers an incomplete start again with what follows", "[session]") {
