@@ -62,9 +62,9 @@ class Tracer:
         self._process.communicate(timeout=30)
 
     def calls(self):
-        """Names of all calls in order; one that was interrupted by another thread's counts once."""
+        """(thread, name) of all calls in order; one that was interrupted by another thread's counts once."""
         lines = self._output.read_text().splitlines()
-        return [m[1] for m in (re.match(r"\d+ +(\w+)\(", line) for line in lines) if m]
+        return [m.groups() for m in (re.match(r"(\d+) +(\w+)\(", line) for line in lines) if m]
 
 
 @KINDS
@@ -78,14 +78,18 @@ def test_six_system_calls_per_statement(perilune, script, run_one, where):
         with Tracer(daemon) as tracer:
             for _ in range(STATEMENTS):
                 run_one(client)
-    counts = Counter(tracer.calls())
+    calls = tracer.calls()
+    counts = Counter(name for _, name in calls)
     paths = Counter({name: counts[name] for name in ("epoll_wait", "epoll_pwait", "read", "write")})
-    waits = paths["epoll_wait"] + paths["epoll_pwait"]
+    all_waits = paths["epoll_wait"] + paths["epoll_pwait"]
+    # The control thread looks after the others all the time; what wakes it for a statement would be a write.
+    [(worker, _)] = Counter(thread for thread, name in calls if name == "write").most_common(1)
+    waits = sum(1 for thread, name in calls if thread == worker and name in ("epoll_wait", "epoll_pwait"))
     # Timers that fire now and then, and the ends of the trace, are not the statements'.
     assert paths["read"] - 2 * STATEMENTS in range(0, 12), counts
     assert paths["write"] - 2 * STATEMENTS in range(0, 12), counts
-    assert waits - 2 * STATEMENTS in range(0, 60), counts
-    others = sum(counts.values()) - waits - paths["read"] - paths["write"]
+    assert waits - 2 * STATEMENTS in range(-1, 30), (waits, counts)  # the first may have begun before the trace
+    others = sum(counts.values()) - all_waits - paths["read"] - paths["write"]
     assert others < 60, counts
 
 
