@@ -80,7 +80,7 @@ void push_notes(lua_State* L, SessionHooks& hooks) {
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "notes");
     lua_pushvalue(L, 1);
-    hooks.keep_client(luaL_ref(L, LUA_REGISTRYINDEX));
+    hooks.keep_client(L);
   }
   lua_remove(L, -2);
 }

@@ -110,6 +110,11 @@ const SessionLink& SessionHooks::link() {
   return link_;
 }
 
+void SessionHooks::keep_client(lua_State* L) {
+  if (client_ >= 0) return lua_pop(L, 1);
+  client_ = luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 int SessionHooks::push_call(lua_State* L, int function) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, function);
   push_client(L, *this, link());

@@ -57,11 +57,12 @@ class SessionHooks final : public session::Hooks {
   // May be awaited while on_login runs.
   event::Task<bool> verify(std::optional<auth::Secret> secret);
   event::Task<auth::Secret> read_password();
-  // Keeps the client object alive as long as the session; `reference` is in the registry.
-  void keep_client(int reference) noexcept { client_ = reference; }
+  // Keeps the client object, on top of the stack and popped, alive as long as the session.
+  void keep_client(lua_State* L);
 
  private:
   int push_call(lua_State* L, int function);
+  void push_kept_client(lua_State* L);
   event::Task<session::Decision> ask(const Callback& callback, int function);
   event::Task<bool> finish_in_time(lua::Call& call);
 

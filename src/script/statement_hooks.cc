@@ -51,6 +51,14 @@ std::optional<session::StatementDecision> SessionHooks::on_init_db(std::string_v
   });
 }
 
+// A session that asks at every statement would look its client up each time.
+void SessionHooks::push_kept_client(lua_State* L) {
+  if (client_ >= 0) return lua_rawgeti(L, LUA_REGISTRYINDEX, client_);
+  push_client(L, *this, link());
+  lua_pushvalue(L, -1);
+  keep_client(L);
+}
+
 template <typename PushArguments>
 std::optional<session::StatementDecision> SessionHooks::ask_about(
     const Callback& callback, int function, const PushArguments& push_arguments) {
@@ -59,7 +67,7 @@ std::optional<session::StatementDecision> SessionHooks::ask_about(
   call.set_owner(this);
   const bool over = call.start([&](lua_State* L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, function);
-    push_client(L, *this, link());
+    push_kept_client(L);
     return 2 + push_arguments(L);
   });
   if (!over) {

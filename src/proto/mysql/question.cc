@@ -62,6 +62,12 @@ Need need_of_text(const session::Hooks& hooks, wire::PacketHeader header, std::s
   return matters ? Need::Whole : Need::Nothing;
 }
 
+// Most texts begin otherwise, and are not read for it.
+std::optional<std::string> use_target_of(std::string_view text) {
+  if (!may_be_use(first_letter(text))) return std::nullopt;
+  return wire::use_target(text);
+}
+
 Command command_of(Bytes payload) noexcept { return static_cast<Command>(payload.front()); }
 std::string_view text_of(Bytes payload) noexcept { return as_text(payload.subspan(1)); }
 
@@ -74,7 +80,7 @@ std::optional<StatementDecision> ask_about_database(session::Hooks& hooks, Bytes
 
 std::optional<StatementDecision> ask_about_text(session::Hooks& hooks, std::string_view text) {
   if (hooks.has_on_init_db()) {
-    if (const auto name = wire::use_target(text)) return hooks.on_init_db(*name);
+    if (const auto name = use_target_of(text)) return hooks.on_init_db(*name);
   }
   if (!hooks.has_on_query()) return session::Proceed{};
   return hooks.on_query(text, StatementKind::Query);
@@ -123,7 +129,7 @@ std::optional<StatementDecision> ask_script(session::Hooks& hooks, Bytes payload
 
 std::optional<std::string> database_of(Bytes payload) {
   if (command_of(payload) == Command::InitDb) return std::string(text_of(payload));
-  if (command_of(payload) == Command::Query) return wire::use_target(text_of(payload));
+  if (command_of(payload) == Command::Query) return use_target_of(text_of(payload));
   return std::nullopt;
 }
 
