@@ -33,6 +33,34 @@ accept = 127.0.0.1:{port}
 connect = 127.0.0.1:{target}
 """
 
+NGINX_CONFIG = """\
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log {directory}/nginx.err;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+events {{ worker_connections 8192; }}
+stream {{
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    proxy_pass 127.0.0.1:{target};
+    proxy_timeout 1h;
+    tcp_nodelay on;
+  }}
+}}
+"""
+
+# Bytes only, as HAProxy and nginx see them.
+PERILUNE_TCP_CONFIG = """\
+settings{{workers = 1}}
+local server = tcp_resolve('127.0.0.1:{target}')
+tcp_listen('127.0.0.1:{port}', {{
+  on_connect = function(client)
+    return client:connect(server)
+  end,
+}})
+"""
+
 PERILUNE_CONFIG = """\
 settings{{workers = 1}}
 local server = mysql_resolve('127.0.0.1:{target}')
@@ -87,9 +115,11 @@ class Factory:
             certificates.make(self.directory)
 
     def names(self) -> list[str]:
-        names = ['haproxy'] if self.tls else ['direct', 'haproxy', 'floor']
+        names = ['haproxy'] if self.tls else ['direct', 'haproxy', 'nginx', 'floor']
+        if not self.perilune:
+            return names
         ours = ['perilune', 'perilune-known', 'perilune-on-query']
-        return names + ours if self.perilune else names
+        return names + ours + ([] if self.tls else ['perilune-tcp'])
 
     def start(self, name: str) -> Endpoint:
         if name == 'direct':
@@ -118,6 +148,11 @@ class Factory:
     def _command(self, name: str, port: int) -> list:
         if name == 'haproxy':
             return ['haproxy', '-db', '-f', self._write('haproxy.cfg', HAPROXY_CONFIG, port)]
+        if name == 'nginx':
+            return ['nginx', '-c', self._write('nginx.conf', NGINX_CONFIG, port)]
+        if name == 'perilune-tcp':
+            config = self._write(f'{name}.lua', PERILUNE_TCP_CONFIG, port)
+            return [self.perilune, '--config', config, '-q']
         if name == 'floor':
             return [self.floor, port, '127.0.0.1', self.target]
         login = KNOWN if name == 'perilune-known' else PASS_THROUGH
@@ -132,13 +167,14 @@ class Factory:
         tls = {'haproxy.cfg': f' ssl crt {pem}' if self.tls else ''}.get(
             name, f"{{cert = '{pem}'}}" if self.tls else 'false')
         path.write_text(template.format(port=port, target=self.target, login=login, tls=tls,
-                                        more=more))
+                                        more=more, directory=self.directory))
         return path
 
 
 def versions(factory: Factory) -> list[str]:
-    commands = [['mariadbd', '--version'], ['haproxy', '-v'], ['sysbench', '--version']]
+    commands = [['mariadbd', '--version'], ['haproxy', '-v'], ['nginx', '-v'],
+                ['sysbench', '--version']]
     if factory.perilune:
         commands.append([str(factory.perilune), '--version'])
-    return [subprocess.run(command, capture_output=True, text=True, check=True)
-            .stdout.splitlines()[0] for command in commands]
+    return [subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           check=True).stdout.splitlines()[0] for command in commands]

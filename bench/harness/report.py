@@ -11,9 +11,12 @@ from .syscalls import TARGETS as CALL_TARGETS, TITLES as CALL_TITLES, Counts
 
 EMPTY_TARGET = 10 * 1024  # KiB of the process before its first session
 IDLE_TARGET = 2.0  # KiB per idle session
-OURS = ('perilune', 'perilune-known', 'perilune-on-query')
-# With an on_query that looks at the text and lets it pass; of the other scenarios none.
-ON_QUERY_TARGETS = {'text-1': 0.95, 'text-16': 1.05, 'text-64': 1.05}
+OURS = ('perilune', 'perilune-known', 'perilune-on-query', 'perilune-tcp')
+# Of endpoints with targets of their own; of the other scenarios none.
+OWN_TARGETS = {
+    # with an on_query that looks at the text and lets it pass
+    'perilune-on-query': {'text-1': 0.95, 'text-16': 1.05, 'text-64': 1.05},
+    'perilune-tcp': {'text-1': 0.82, 'text-16': 0.92, 'text-64': 0.92, 'down': 1.0, 'up': 1.0}}
 
 Rounds = list[dict[str, Sample]]  # a round: endpoint name to what it did
 
@@ -32,7 +35,7 @@ def median(rounds: Rounds, figure: str, name: str) -> float | None:
 
 def endpoints(rounds: Rounds) -> list[str]:
     names = dict.fromkeys(name for samples in rounds for name in samples)
-    order = ['direct', 'haproxy', 'floor', *OURS]
+    order = ['direct', 'haproxy', 'nginx', 'floor', *OURS]
     return sorted(names, key=order.index)
 
 
@@ -105,7 +108,7 @@ def syscalls_section(counts: dict[str, dict[str, Counts]]) -> str:
 
 
 def target_of(scenario: Scenario, name: str) -> float | None:
-    return ON_QUERY_TARGETS.get(scenario.name) if name == 'perilune-on-query' else scenario.target
+    return OWN_TARGETS[name].get(scenario.name) if name in OWN_TARGETS else scenario.target
 
 
 def time_targets(results: dict[str, tuple[Scenario, Rounds]]) -> list[list[str]]:
