@@ -56,6 +56,22 @@ def streams(login, commands, extra):
     return data
 
 
+def phase_seeds(login, commands):
+    """For fuzz_mysql_command_phase: a recorded session that the script lets pass or answers, at once and after waiting."""
+    for script in (0, 25, 50, 55):
+        data = bytes([flags(login) | 16])
+        for direction, part in commands:
+            piece = part[:4096]
+            data += bytes([script + (direction == "S")]) + len(piece).to_bytes(2, "little") + piece + bytes([script + 2])
+        yield data
+
+
+def phase_scripts():
+    """Whole statements under every decision."""
+    for script in range(0, 60, 5):
+        yield bytes([16]) + bytes([script + 3, 17, script + 3, 6, script + 2, script + 3, 29, script + 4, script + 3, 0, script + 2]) * 3
+
+
 def login_seeds(login):
     """For fuzz_mysql_login: a recorded login in every way, over a unix socket and over TCP."""
     pieces = b"".join(bytes([d == "C"]) + len(part).to_bytes(2, "little") + part for d, part in login)
@@ -135,7 +151,7 @@ def main():
     seeds = {"fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
              "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set(),
-             "fuzz_mysql_sql": set(statements())}
+             "fuzz_mysql_command_phase": set(phase_scripts()), "fuzz_mysql_sql": set(statements())}
     for login, commands in sessions(source):
         for direction, data in login:
             target = "client" if direction == "C" else "server"
@@ -147,6 +163,7 @@ def main():
         seeds["fuzz_mysql_login"].update(login_seeds(login))
         if commands:
             seeds["fuzz_mysql_exchange"].update(streams(login, commands, e) for e in (0, 8))
+            seeds["fuzz_mysql_command_phase"].update(phase_seeds(login, commands))
     for target, contents in seeds.items():
         os.makedirs(os.path.join(corpus, target), exist_ok=True)
         for content in contents:
