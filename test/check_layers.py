@@ -14,6 +14,7 @@ ALLOWED = {
     "util": set(),
     "wire": {"util"},
     "auth": {"util"},
+    "data": {"util"},
     "event": {"util"},
     "stats": {"util"},
     "log": {"util"},
@@ -25,7 +26,7 @@ ALLOWED = {
     "session": {"util", "auth", "event", "stats", "log", "net", "cluster", "wire/proxy_protocol"},
     "proto": {"session", "util"},
     "proto/*": {"session", "cluster", "net", "wire/*", "auth", "event", "stats", "log", "util"},
-    "script": {"session", "cluster", "lua", "net", "event", "stats", "log", "auth", "util"},
+    "script": {"session", "cluster", "lua", "net", "event", "stats", "log", "auth", "data", "util"},
     "daemon": None,  # everything
 }
 
@@ -36,6 +37,10 @@ FOREIGN = {
     r"openssl/": [r"auth/.*", r"net/tls(_context)?\.cc"],
     r"sodium(\.h|/)": [r"auth/.*", r"script/lib_\w+\.cc"],
     r"(lua|luajit|lauxlib|lualib)\.(h|hpp)": [r"lua/.*", r"script/.*"],
+    r"nlohmann/": [r"data/json\.cc"],
+    r"toml\+\+/": [r"data/toml\.cc"],
+    r"yaml-cpp/": [r"data/yaml\.cc"],
+    r"re2/": [r"script/lib_re2\.cc"],
     r"libpq-fe\.h": [r"script/lib_\w+\.cc"],
     r"systemd/": [r"daemon/.*", r"sinks/\w+\.cc"],
     r"CLI/": [r"daemon/.*"],

@@ -13,6 +13,7 @@
 #include "script/client.hh"
 #include "script/host.hh"
 #include "script/later.hh"
+#include "script/libs.hh"
 #include "script/listen.hh"
 #include "script/login.hh"
 #include "script/sessions.hh"
@@ -151,6 +152,7 @@ void open_globals(lua_State* L) {
   define_addresses(L);
   lua::set_functions(L, kFunctions);
   set_first_worker(L);
+  set_libraries(L);
   set_later_names(L);
   publish(L);
   lua_setglobal(L, "perilune");

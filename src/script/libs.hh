@@ -1,0 +1,29 @@
+#pragma once
+
+#include <span>
+
+#include "lua/api.hh"
+#include "lua/function.hh"
+
+namespace perilune::script {
+
+// Sets all libraries as fields of the table on top of the stack. To add one: a file lib_NAME.cc and
+// a row in libs.cc.
+void set_libraries(lua_State* L);
+
+// Each pushes what scripts find under the library's name. Once a state; inside Lua.
+void push_json(lua_State* L);
+void push_toml(lua_State* L);
+void push_yaml(lua_State* L);
+
+// Pushes a table of functions.
+void push_library(lua_State* L, std::span<const lua::Function> functions);
+
+// --- what libraries share
+
+// Throws unless the script gave so many arguments.
+void check_count(lua_State* L, int least, int most);
+// What I/O functions return when they fail: nil, message.
+int push_failure(lua_State* L, std::string_view message);
+
+}  // namespace perilune::script
