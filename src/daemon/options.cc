@@ -32,7 +32,7 @@ struct CommandLine {
 
 void describe(CLI::App& app, CommandLine& line) {
   app.set_version_flag("--version", version_line(), "Print the version and exit");
-  app.add_option("--config", line.options.config, "The script that configures the daemon")
+  app.add_option("--config", line.options.config, "The script that configures the daemon, or a file of apps")
       ->type_name("FILE")
       ->capture_default_str();
   app.add_flag("--check", line.options.check, "Load the script, report what it declares, exit");

@@ -16,6 +16,7 @@
 #include "script/libs.hh"
 #include "script/listen.hh"
 #include "script/login.hh"
+#include "script/modules.hh"
 #include "script/sessions.hh"
 #include "script/settings.hh"
 #include "util/parse.hh"
@@ -156,6 +157,7 @@ void open_globals(lua_State* L) {
   set_later_names(L);
   publish(L);
   lua_setglobal(L, "perilune");
+  open_modules(L);
   guard_original(L, "os", "exit", false);
   guard_original(L, "os", "execute", true);
   guard_original(L, "io", "popen", true);

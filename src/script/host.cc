@@ -10,6 +10,7 @@
 #include "lua/call.hh"
 #include "lua/chunk.hh"
 #include "lua/function.hh"
+#include "script/apps_file.hh"
 #include "script/globals.hh"
 #include "script/hooks.hh"
 #include "session/session.hh"
@@ -63,13 +64,25 @@ event::Task<session::Declaration> Host::load() {
   load_deadline_.disarm();
   if (!in_time) throw ConfigError(options_.path + ": the script did not end within load_timeout");
   if (call.failed()) {
-    throw ConfigError(with_traceback(call.failure().message, call.failure().traceback));
+    const std::string& message = call.failure().message;
+    if (is_apps_file(options_.path)) throw ConfigError(message);
+    throw ConfigError(with_traceback(message, call.failure().traceback));
   }
   read_globals();
   co_return declaration_;
 }
 
+// Without a script of the user's, what a script of one line would do.
+int Host::push_apps_chunk(lua_State* L) {
+  constexpr std::string_view kChunk = "require('perilune.apps').listen(...)";
+  if (!lua::push_chunk(L, kChunk, "=perilune")) lua_error(L);
+  lua::push_text(L, std::filesystem::path(options_.path).filename().string());
+  lua::push_text(L, options_.path);
+  return 3;
+}
+
 int Host::push_main_chunk(lua_State* L) {
+  if (is_apps_file(options_.path)) return push_apps_chunk(L);
   const std::string file = std::filesystem::path(options_.path).filename();
   const auto text = options_.sources->read(file);
   std::string message;

@@ -111,6 +111,7 @@ class Host : public std::enable_shared_from_this<Host> {
   void warn_unchecked(const Handler& handler, session::Session& session);
 
  private:
+  int push_apps_chunk(lua_State* L);
   int push_main_chunk(lua_State* L);
   void arm_load_deadline();
   void read_globals();

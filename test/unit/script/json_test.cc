@@ -41,7 +41,7 @@ TEST_CASE("script json: dump", "[script]") {
   CHECK(told("return json.dump({1, x = 2})") == R"({"1":1,"x":2})");
   CHECK(told("return json.dump({[0.5] = 1})") == R"({"0.5":1})");
   CHECK(told("return json.dump(nil)") == "null");
-  CHECK(told("return json.dump(now() - now() % 1) == tostring(math.floor(now()))") == "true");
+  CHECK(told("return json.dump(1764000000 + 2 ^ 52)") == "4503601391370496");
   CHECK(told("local x = {1} return json.dump({x, x})") == "[[1],[1]]");
   CHECK(told("return json.dump(setmetatable({}, {__index = {a = 1}}))") == "{}");
 }
