@@ -21,12 +21,13 @@ ALLOWED = {
     "net": {"util", "event"},
     "lua": {"util", "event"},
     "cluster": {"util", "event", "net", "log", "stats", "auth/secret"},
+    "pg": {"util", "auth", "event", "net", "log"},
     "sinks": {"util", "event", "net", "log"},
     # The PROXY protocol is no database's: it comes before any driver.
     "session": {"util", "auth", "event", "stats", "log", "net", "cluster", "wire/proxy_protocol"},
     "proto": {"session", "util"},
     "proto/*": {"session", "cluster", "net", "wire/*", "auth", "event", "stats", "log", "util"},
-    "script": {"session", "cluster", "lua", "net", "event", "stats", "log", "auth", "data", "util"},
+    "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "util"},
     "daemon": None,  # everything
 }
 
@@ -41,7 +42,7 @@ FOREIGN = {
     r"toml\+\+/": [r"data/toml\.cc"],
     r"yaml-cpp/": [r"data/yaml\.cc"],
     r"re2/": [r"script/lib_re2\.cc"],
-    r"libpq-fe\.h": [r"script/lib_\w+\.cc"],
+    r"libpq-fe\.h": [r"pg/.*"],
     r"systemd/": [r"daemon/.*", r"sinks/\w+\.cc"],
     r"CLI/": [r"daemon/.*"],
 }

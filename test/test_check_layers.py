@@ -52,7 +52,7 @@ def reasons(path, include):
         ("proto/mysql/driver.cc", '"proto/mysql/driver.hh"'),
         ("proto/mysql/driver.cc", '"wire/mysql/greeting.hh"'),
         ("proto/mysql/driver.cc", '"wire/cursor.hh"'),
-        ("script/lib_pg.cc", "<libpq-fe.h>"),
+        ("pg/connection.cc", "<libpq-fe.h>"),
         ("script/hooks.cc", "<lua.hpp>"),
         ("daemon/main.cc", '"script/host.hh"'),
         ("daemon/systemd.cc", "<systemd/sd-daemon.h>"),

@@ -63,4 +63,22 @@ class Offload {
   std::coroutine_handle<> waiter_;
 };
 
+// Runs a function there that nobody waits for, on the same conditions; the loop does not end before
+// it has.
+inline void offload_detached(Loop& loop, UniqueFunction<void()> function) {
+  struct Work {
+    uv_work_t request{};
+    UniqueFunction<void()> function;
+  };
+  auto work = std::make_unique<Work>();
+  work->function = std::move(function);
+  work->request.data = work.get();
+  const int code = uv_queue_work(
+      loop.uv(), &work->request,
+      [](uv_work_t* request) { static_cast<Work*>(request->data)->function(); },
+      [](uv_work_t* request, int) { delete static_cast<Work*>(request->data); });
+  check(code, "uv_queue_work");
+  work.release();
+}
+
 }  // namespace perilune::event

@@ -155,6 +155,7 @@ void open_globals(lua_State* L) {
   set_first_worker(L);
   set_libraries(L);
   set_later_names(L);
+  set_libraries(L);
   publish(L);
   lua_setglobal(L, "perilune");
   open_modules(L);

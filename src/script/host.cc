@@ -35,7 +35,10 @@ std::string with_traceback(const std::string& message, const std::string& traceb
 }  // namespace
 
 Host::Host(event::Loop& loop, HostOptions options)
-    : loop_(loop), options_(std::move(options)), state_(loop, options_.sources, initial_memory()) {
+    : loop_(loop),
+      options_(std::move(options)),
+      state_(loop, options_.sources, initial_memory()),
+      background_(loop) {
   state_.set_owner(this);
   state_.watch().set_limit(settings().callback_cpu_limit);
   state_.protect([](lua_State* L) { open_globals(L); });

@@ -15,6 +15,7 @@
 #include "event/latch.hh"
 #include "event/loop.hh"
 #include "event/task.hh"
+#include "event/task_group.hh"
 #include "log/logger.hh"
 #include "lua/call.hh"
 #include "lua/sources.hh"
@@ -107,6 +108,8 @@ class Host : public std::enable_shared_from_this<Host> {
   // A place for a call that is over soon: the same one again and again.
   std::unique_ptr<std::optional<lua::Call>> take_call();
   void give_back(std::unique_ptr<std::optional<lua::Call>> place) noexcept;
+  // Runs a task until it ends or the host does.
+  void spawn(event::Task<> task) { background_.spawn(std::move(task)); }
   // Logs once for each listener that its script lets in clients whom nothing has checked.
   void warn_unchecked(const Handler& handler, session::Session& session);
 
@@ -128,6 +131,7 @@ class Host : public std::enable_shared_from_this<Host> {
   std::optional<event::Latch> load_expired_;
   event::Deadline load_deadline_;
   Millis load_started_{0};
+  event::TaskGroup background_;  // ends before the state does
 };
 
 }  // namespace perilune::script

@@ -17,7 +17,7 @@ constexpr const char* kFunctions[] = {
 };
 
 constexpr const char* kLibraries[] = {
-    "control_client", "jwt", "metric", "pg", "re2", "socket", "sodium",
+    "control_client", "jwt", "metric", "re2", "socket", "sodium",
 };
 
 int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }

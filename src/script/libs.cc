@@ -13,6 +13,7 @@ struct Library {
 
 constexpr Library kLibraries[] = {
     {"json", push_json},
+    {"pg", push_pg},
     {"toml", push_toml},
     {"yaml", push_yaml},
 };

@@ -15,6 +15,7 @@ void set_libraries(lua_State* L);
 void push_json(lua_State* L);
 void push_toml(lua_State* L);
 void push_yaml(lua_State* L);
+void push_pg(lua_State* L);
 
 // Pushes a table of functions.
 void push_library(lua_State* L, std::span<const lua::Function> functions);
