@@ -53,7 +53,7 @@ struct Pool::Slot {
   std::unique_ptr<Connection> connection;
   Request* current = nullptr;
   std::optional<event::Latch> given_up;  // by who wanted to know `current`
-  unsigned failures = 0;                 // since the last statement that was answered
+  unsigned pauses = 0;                   // since the last statement that was answered
 };
 
 Pool::Pool(event::Loop& loop, const log::Logger& logger, Conninfo conninfo, PoolOptions options)
@@ -134,9 +134,12 @@ event::Task<> Pool::serve(Slot& slot) {
     slot.connection.reset();
     if (listens(slot)) forget_registrations();
     // Only the first connection is made again before somebody needs it.
-    const bool at_once = connected && slot.failures == 0 && slot.index == 0;
-    if (!at_once) co_await pause(slot);
-    ++slot.failures;
+    const bool at_once = connected && slot.pauses == 0 && slot.index == 0;
+    if (at_once) {
+      slot.pauses = 1;
+    } else {
+      co_await pause(slot);
+    }
   }
 }
 
@@ -247,7 +250,7 @@ event::Task<> Pool::answer(Slot& slot, Request& request) {
   }
   try {
     Answer result = running.take();
-    slot.failures = 0;
+    slot.pauses = 0;
     if (asker != nullptr) asker->complete(std::move(result));
   } catch (const std::exception& error) {
     if (asker != nullptr) asker->complete(Failure{error.what()});
@@ -274,13 +277,16 @@ event::Task<> Pool::pause(Slot& slot) {
   slot.state = State::Pausing;
   const Millis limit = slot.index == 0 ? next_pause(slot) : Millis{0};  // zero: no limit
   auto ringing = until(slot.bell.rung());
-  co_await event::within(loop_, limit, std::move(ringing));
+  const bool rung = co_await event::within(loop_, limit, std::move(ringing));
+  if (!rung) ++slot.pauses;
 }
 
-// Between half of it and all of it, so that many proxies do not come back at the same moment.
+// Between half of it and all of it, so that many proxies do not come back at the same moment. While
+// queries wait the pauses are short.
 Millis Pool::next_pause(const Slot& slot) {
   constexpr unsigned kMostDoublings = 5;
-  const unsigned doublings = std::clamp(slot.failures, 1U, kMostDoublings + 1) - 1;
+  const unsigned before = std::clamp(slot.pauses, 1U, kMostDoublings + 1) - 1;
+  const unsigned doublings = queue_.empty() ? before : 0;
   const Millis longest = std::min(kFirstPause * (1U << doublings), kLongestPause);
   std::uniform_int_distribution<Millis::rep> choose{longest.count() / 2, longest.count()};
   return Millis{choose(random_)};
@@ -325,7 +331,7 @@ event::Task<> Pool::register_channel(Slot& slot, std::size_t index) {
                     log::field("reason", without_break(registered.error().message)));
     co_return;
   }
-  slot.failures = 0;
+  slot.pauses = 0;
   channel.registered = true;
   if (std::exchange(channel.missed, false)) channel.notified();
 }

@@ -1,0 +1,126 @@
+"""A throw-away PostgreSQL, which scripts ask about accounts."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from throwaway import NotifySocket, ReservedPort, ServerError, plain_environment, stop_process, temporary_folder, unprivileged, wait_until_ready
+
+PASSWORD = "lookup-secret"  # of the role "web", which comes over TCP; "postgres" comes over the unix socket
+
+_OPTIONS = (
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "shared_buffers=16MB",
+    "max_connections=120",
+    "max_wal_senders=0",
+    "wal_level=minimal",
+    "autovacuum=off",
+    "listen_addresses=127.0.0.1",
+    "unix_socket_permissions=0777",
+)
+
+
+def _program(name):
+    """Debian keeps the server's programs in a folder for each version."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    if not found:
+        raise ServerError(f"PostgreSQL's {name} is not installed; run tools/deps")
+    return str(found[-1])
+
+
+class Postgres:
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self._reserved = ReservedPort()
+        self.port = self._reserved.port
+        self.process = None
+
+    @property
+    def conninfo(self):
+        return f"host=127.0.0.1 port={self.port} dbname=hosting user=web password={PASSWORD}"
+
+    @property
+    def local_conninfo(self):
+        return f"host={self.folder} port={self.port} dbname=hosting user=postgres"
+
+    def install(self):
+        self._as_user, owner = unprivileged("postgres")
+        os.chown(self.folder, *owner)
+        command = [_program("initdb"), "-D", f"{self.folder}/data", "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256"]
+        command += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=plain_environment(), **self._as_user)
+        if done.returncode != 0:
+            raise ServerError(f"PostgreSQL cannot make its tables:\n{done.stdout}{done.stderr}")
+        self.start()
+        self.sql("CREATE DATABASE hosting", database="postgres")
+        self.sql(f"CREATE ROLE web LOGIN PASSWORD '{PASSWORD}'")
+
+    def start(self, seconds=60):
+        notify = NotifySocket(self.folder)
+        try:
+            with open(self.folder / "server.log", "ab") as log:
+                self.process = subprocess.Popen(
+                    [_program("postgres"), "-D", f"{self.folder}/data", "-k", str(self.folder), "-p", str(self.port)]
+                    + [f"--{option}" for option in _OPTIONS],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self.folder,
+                    env={**plain_environment(), "NOTIFY_SOCKET": notify.path},
+                    **self._as_user,
+                )
+            if not wait_until_ready(self.process, notify, seconds):
+                self.stop()
+                raise ServerError("PostgreSQL did not start:\n" + (self.folder / "server.log").read_text()[-3000:])
+        finally:
+            notify.close()
+        return self
+
+    def stop(self):
+        """At once, whoever is connected; what was committed stays."""
+        if self.process is not None:
+            stop_process(self.process, signal.SIGINT, 30)
+            self.process = None
+
+    def close(self):
+        self.stop()
+        self._reserved.close()
+
+    def sql(self, statements, database="hosting"):
+        """What the superuser gets: rows of texts."""
+        done = subprocess.run(
+            ["psql", "-X", "-At", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", "-d", database],
+            input=statements,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=plain_environment(),
+        )
+        if done.returncode != 0:
+            raise ServerError(done.stderr.strip())
+        return [tuple(line.split("\t")) for line in done.stdout.splitlines() if line]
+
+    def running(self, text):
+        """How many connections run a statement like this just now."""
+        condition = f"state = 'active' AND query LIKE '{text}' AND pid <> pg_backend_pid()"
+        return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE {condition}")[0][0])
+
+    def connections(self, name="perilune"):
+        return int(self.sql(f"SELECT count(*) FROM pg_stat_activity WHERE application_name = '{name}'")[0][0])
+
+
+@contextlib.contextmanager
+def own_postgres():
+    folder = temporary_folder("pg-")
+    server = Postgres(folder)
+    try:
+        server.install()
+        yield server
+    finally:
+        server.close()
+        shutil.rmtree(folder)
