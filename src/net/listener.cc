@@ -13,8 +13,8 @@
 #include <cstring>
 #include <utility>
 
+#include "net/unix_path.hh"
 #include "util/error.hh"
-#include "util/scope_exit.hh"
 
 namespace perilune::net {
 
@@ -79,41 +79,11 @@ void apply_rights(const std::string& path, const FileRights& rights, const Addre
   if (::chown(path.c_str(), user, group) != 0) fail("cannot set the owner of", address, errno);
 }
 
-// Replacing the socket of a process that still answers would take its clients away.
-void refuse_if_answered(const Address& address) {
-  const UniqueFd probe = open_socket(address);
-  if (::connect(probe.value(), address.data(), address.size()) == 0 || errno == EAGAIN) {
-    throw ConfigError(
-        fmt::format("cannot listen on {}: in use by another process", address.text()));
-  }
-  if (errno == ENOENT || errno == ECONNREFUSED) return;
-  fail("cannot listen on", address, errno);
-}
-
-void refuse_other_files(const std::string& path, const Address& address) {
-  struct stat file {};
-  if (::lstat(path.c_str(), &file) == 0 && !S_ISSOCK(file.st_mode)) {
-    throw ConfigError(
-        fmt::format("cannot listen on {}: a file that is no socket is there", address.text()));
-  }
-}
-
-// Bound under a temporary name and renamed over the old one: there always is a socket.
 UniqueFd bind_path(const Address& address, int backlog, const FileRights& rights) {
-  const std::string path{address.path()};
-  refuse_other_files(path, address);
-  refuse_if_answered(address);
-  const std::string temporary = fmt::format("{}.{}", path, ::getpid());
-  if (temporary.size() > Address::kMaxUnixName) fail("cannot listen on", address, ENAMETOOLONG);
-  UniqueFd socket = open_socket(address);
-  ::unlink(temporary.c_str());
-  bind_to(socket, Address::unix_name(temporary), address);
-  ScopeExit remove{[&temporary] { ::unlink(temporary.c_str()); }};
-  apply_rights(temporary, rights, address);
-  listen_on(socket, backlog, address);
-  if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot listen on", address, errno);
-  remove.disarm();
-  return socket;
+  return bind_unix_path(address, SOCK_STREAM, [&](const UniqueFd& socket, const std::string& file) {
+    apply_rights(file, rights, address);
+    listen_on(socket, backlog, address);
+  });
 }
 
 UniqueFd bind_abstract(const Address& address, int backlog) {
@@ -151,19 +121,13 @@ bool concerns_one_connection(int error) noexcept {
   }
 }
 
-bool same_file(const struct stat& a, const struct stat& b) noexcept {
-  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 }  // namespace
 
 // --- ListenSocket
 
 ListenSocket::ListenSocket(UniqueFd socket, Address address, bool adopted)
     : socket_(std::move(socket)), address_(address), adopted_(adopted) {
-  if (adopted_ || address_.path().empty()) return;
-  struct stat file {};
-  if (::stat(std::string{address_.path()}.c_str(), &file) == 0) file_ = file;
+  if (!adopted_ && !address_.path().empty()) file_.emplace(std::string{address_.path()});
 }
 
 std::shared_ptr<ListenSocket> ListenSocket::bind(const Address& address, int backlog,
@@ -188,10 +152,7 @@ std::shared_ptr<ListenSocket> ListenSocket::adopt(UniqueFd socket, int backlog) 
 ListenSocket::~ListenSocket() { remove_file(); }
 
 void ListenSocket::remove_file() const noexcept {
-  if (!file_) return;
-  const std::string path{address_.path()};
-  struct stat now {};
-  if (::stat(path.c_str(), &now) == 0 && same_file(now, *file_)) ::unlink(path.c_str());
+  if (file_) file_->remove();
 }
 
 void ListenSocket::set_backlog(int backlog) { listen_on(socket_, backlog, address_); }

@@ -10,6 +10,7 @@
 #include "event/loop.hh"
 #include "event/poll.hh"
 #include "net/address.hh"
+#include "net/unix_path.hh"
 #include "util/clock.hh"
 #include "util/fd.hh"
 #include "util/unique_function.hh"
@@ -53,7 +54,7 @@ class ListenSocket {
   UniqueFd socket_;
   Address address_;
   bool adopted_;
-  std::optional<struct stat> file_;  // of a unix path that we made
+  std::optional<SocketFile> file_;  // of a unix path that we made
 };
 
 // Accepts on one loop and hands on every connection. When accepting fails, such as for want of

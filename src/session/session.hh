@@ -54,6 +54,7 @@ enum class StopReason : std::uint8_t {
   None,
   ClientGone,
   Disconnect,  // the script or the admin said so
+  Dropped,     // without a word, so that the client connects again
   HandshakeTimeout,
   IdleTimeout,
   Shutdown,  // the daemon ends now

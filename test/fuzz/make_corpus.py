@@ -97,6 +97,17 @@ def proxy_headers():
     yield b"PROXY UNKNOWN\n"
 
 
+def control_datagrams():
+    """Datagrams of no, one and several commands, and with something wrong."""
+    magic = bytes.fromhex("63046101")
+
+    def command(number, payload, padding=b"\0"):
+        return len(payload).to_bytes(2, "big") + number.to_bytes(2, "big") + payload + padding * (-len(payload) % 4)
+
+    yield from (magic, magic + command(20, b"anna"), magic + command(20, b"anna", b" ") + command(0, b"") + command(25, b"p\0j"))
+    yield from (magic + command(999, b"x" * 300), magic + command(20, b"")[:2], magic + command(20, b"a")[:4], b"\0" * 8)
+
+
 def change_requests():
     """COM_CHANGE_USER with and without a password, with all that may follow, and cut where old clients end."""
     whole = b"\x11anna\0\x14" + b"n" * 20 + b"shop\0\x2d\0mysql_native_password\0\x05\x02os\x01x"
@@ -150,6 +161,7 @@ def main():
     source, corpus = sys.argv[1:]
     seeds = {"fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
+             "fuzz_control": set(control_datagrams()),
              "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set(),
              "fuzz_mysql_command_phase": set(phase_scripts()), "fuzz_mysql_sql": set(statements())}
     for login, commands in sessions(source):

@@ -130,7 +130,9 @@ bool CommandPhase::is_quiet() const noexcept {
   return exchange_.idle() && !exchange_.in_transaction() && !has_command;
 }
 
-void CommandPhase::say_farewell(session::StopReason reason) { say(farewell_err(reason)); }
+void CommandPhase::say_farewell(session::StopReason reason) {
+  if (reason != session::StopReason::Dropped) say(farewell_err(reason));
+}
 
 void CommandPhase::drain() {
   if (is_quiet() && pump_.is_running()) pump_.interrupt();

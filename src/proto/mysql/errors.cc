@@ -64,6 +64,7 @@ Err farewell_err(session::StopReason reason) {
       return make_err(ErrorCode::ConnectionKilled, "70100", "Connection was killed");
     case session::StopReason::None:
     case session::StopReason::ClientGone:
+    case session::StopReason::Dropped:
     case session::StopReason::Shutdown:
       break;
   }

@@ -38,7 +38,7 @@ wire::mysql::Err no_memory_err();
 // The script's refusal; what it leaves open is taken from `usual`.
 wire::mysql::Err refusal_err(const session::Refuse& refusal, wire::mysql::Err usual);
 
-// What a client is told when its session is stopped from outside.
+// What a client is told when its session is stopped from outside; not for StopReason::Dropped.
 wire::mysql::Err farewell_err(session::StopReason reason);
 
 }  // namespace perilune::proto::mysql

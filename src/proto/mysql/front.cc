@@ -252,7 +252,9 @@ void Front::send_more(Bytes data, bool bare) {
   channel_.send(payload);
 }
 
-void Front::say_farewell(session::StopReason reason) { send_error(farewell_err(reason)); }
+void Front::say_farewell(session::StopReason reason) {
+  if (reason != session::StopReason::Dropped) send_error(farewell_err(reason));
+}
 
 // Before the greeting nobody knows what the client understands: an error without SQLSTATE.
 void Front::send_error(const wire::Err& err) {

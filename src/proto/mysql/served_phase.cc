@@ -203,6 +203,7 @@ OwnAnswers::Turn ServedPhase::turn() const noexcept {
 // --- ending
 
 void ServedPhase::say_farewell(session::StopReason reason) {
+  if (reason == session::StopReason::Dropped) return;
   answers_.err(turn(), farewell_err(reason));
 }
 
