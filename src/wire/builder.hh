@@ -20,6 +20,13 @@ class Builder {
   Builder& u24(std::uint32_t value) { return integer(value, 3); }
   Builder& u32(std::uint32_t value) { return integer(value, 4); }
   Builder& u64(std::uint64_t value) { return integer(value, 8); }
+  // In network byte order, as Cursor's.
+  Builder& be16(std::uint16_t value) {
+    return u8(static_cast<std::uint8_t>(value >> 8)).u8(static_cast<std::uint8_t>(value));
+  }
+  Builder& be32(std::uint32_t value) {
+    return be16(static_cast<std::uint16_t>(value >> 16)).be16(static_cast<std::uint16_t>(value));
+  }
 
   Builder& lenenc(std::uint64_t value) {
     if (value < 0xFB) return u8(static_cast<std::uint8_t>(value));

@@ -17,8 +17,8 @@ namespace perilune::wire {
 
 // Reads fields off the front of untrusted bytes. The first failure sticks: later reads give zeros
 // and empty views, and finish() reports it, so that a decoder reads like the description of its
-// format. Integers are little-endian; "lenenc" is MySQL's length-encoded form. Views point into the
-// bytes.
+// format. Integers are little-endian unless their name begins with "be"; "lenenc" is MySQL's
+// length-encoded form. Views point into the bytes.
 class Cursor {
  public:
   explicit Cursor(Bytes bytes) noexcept : left_(bytes) {}
@@ -28,6 +28,9 @@ class Cursor {
   std::uint32_t u24() noexcept { return static_cast<std::uint32_t>(integer(3)); }
   std::uint32_t u32() noexcept { return static_cast<std::uint32_t>(integer(4)); }
   std::uint64_t u64() noexcept { return integer(8); }
+  // In network byte order, the most significant byte first.
+  std::uint16_t be16() noexcept { return static_cast<std::uint16_t>(big_integer(2)); }
+  std::uint32_t be32() noexcept { return static_cast<std::uint32_t>(big_integer(4)); }
 
   std::uint64_t lenenc() noexcept {
     switch (const std::uint8_t first = u8()) {
@@ -116,6 +119,12 @@ class Cursor {
     for (std::size_t i = 0; i < bytes.size(); ++i) {
       value |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
     }
+    return value;
+  }
+
+  std::uint64_t big_integer(std::size_t size) noexcept {
+    std::uint64_t value = 0;
+    for (const std::byte byte : take(size)) value = value << 8 | std::to_integer<unsigned>(byte);
     return value;
   }
 

@@ -20,6 +20,17 @@ TEST_CASE("cursor: integers are little-endian", "[wire]") {
   CHECK(in.finish(0));
 }
 
+TEST_CASE("cursor: integers in network byte order, there and back", "[wire]") {
+  Buffer bytes;
+  Builder{bytes}.be16(0x0102).be32(0xF1020304);
+  CHECK(bytes == from_hex("0102 f1020304"));
+  Cursor in{bytes};
+  CHECK(in.be16() == 0x0102);
+  CHECK(in.be32() == 0xF1020304);
+  CHECK(in.be16() == 0);
+  CHECK_FALSE(in.finish(0));
+}
+
 TEST_CASE("cursor: length-encoded integers", "[wire]") {
   const Buffer bytes = from_hex("fa fc fb00 fd 000001 fe 0000000001000000");
   Cursor in{bytes};
