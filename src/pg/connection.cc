@@ -217,7 +217,7 @@ event::Task<> Connection::cancel_and_drain() {
   event::Offload request{loop_, make_cancel_request()};
   co_await request;
   co_await flush();
-  co_await collect();
+  [[maybe_unused]] const Answer ended = co_await collect();
 }
 
 // It makes a connection of its own, and waits for it.
