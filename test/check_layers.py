@@ -27,7 +27,8 @@ ALLOWED = {
     "session": {"util", "auth", "event", "stats", "log", "net", "cluster", "wire/proxy_protocol"},
     "proto": {"session", "util"},
     "proto/*": {"session", "cluster", "net", "wire/*", "auth", "event", "stats", "log", "util"},
-    "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "util"},
+    "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "util",
+               "wire/control/datagram"},
     "daemon": None,  # everything
 }
 

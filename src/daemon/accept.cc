@@ -40,6 +40,7 @@ event::Task<> Supervisor::prepare_accepting(const std::vector<Sockets>& sockets)
 void Supervisor::stop_accepting() {
   acceptors_.clear();
   listeners_.close();
+  control_.close();
 }
 
 void Supervisor::hand_over(UniqueFd socket, net::Address peer, std::size_t listener) {

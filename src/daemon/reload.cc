@@ -150,20 +150,24 @@ void Supervisor::discard_candidates() {
 // to drain meanwhile stays with what it has.
 event::Task<> Supervisor::switch_to(session::Declaration declaration) {
   std::vector<Sockets> prepared = listeners_.prepare(declaration.listeners);
+  Control::Prepared controls = control_.prepare(declaration.controls);
   auto listeners = make_listeners(declaration);
   co_await prepare_accepting(prepared);
   co_await likenesses_.settle(kFirstLook);
-  if (!draining_) commit(std::move(declaration), std::move(prepared), std::move(listeners));
+  if (draining_) co_return;
+  commit(std::move(declaration), std::move(prepared), std::move(controls), std::move(listeners));
 }
 
 // A worker learns of the generation and of its connections, or of where they come from, by one
 // message or in this order.
 void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> sockets,
+                        Control::Prepared controls,
                         std::vector<std::shared_ptr<const session::Listener>> listeners) {
   gathered_->set_limit(declaration.settings.memory_limit);
   for (const std::string& problem : listeners_.commit(declaration.listeners, std::move(sockets))) {
     logger_.warning("a changed option could not be applied", log::field("reason", problem));
   }
+  control_.commit(declaration.controls, std::move(controls));
   generation_ = std::make_shared<const Generation>(++generations_made_, std::move(declaration),
                                                    std::move(listeners), generations_alive_);
   for (const auto& worker : workers_) {

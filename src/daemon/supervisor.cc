@@ -42,6 +42,7 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       likenesses_(loop_, logger_),
       rsa_key_(std::make_shared<session::RsaKeySource>()),
       gathered_(std::make_shared<session::MemoryBudget>()),
+      control_(loop_, mailbox_, branches_, logger_),
       acceptors_(
           loop_,
           [this](UniqueFd socket, net::Address peer, std::size_t listener) {
@@ -161,6 +162,7 @@ void Supervisor::end_workers() {
 void Supervisor::leave_at_once() {
   logger_.error("ending although a worker is stuck in a script");
   listeners_.close();
+  control_.close();
   ::_exit(status_);
 }
 

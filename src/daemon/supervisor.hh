@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/acceptors.hh"
+#include "daemon/control.hh"
 #include "daemon/generation.hh"
 #include "daemon/likenesses.hh"
 #include "daemon/listeners.hh"
@@ -51,6 +52,7 @@ class Supervisor {
   void discard_candidates();
   event::Task<> switch_to(session::Declaration declaration);
   void commit(session::Declaration declaration, std::vector<Sockets> sockets,
+              Control::Prepared controls,
               std::vector<std::shared_ptr<const session::Listener>> listeners);
   template <typename T>
   event::Task<T> ask_worker(Worker& worker, UniqueFunction<void(event::Reply<T>)> question);
@@ -99,6 +101,7 @@ class Supervisor {
   std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
   std::shared_ptr<const Generation> generation_;
   Branches branches_;  // of the workers
+  Control control_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<char> worker_stuck_;  // parallel to workers_
   Acceptors acceptors_;

@@ -7,6 +7,7 @@
 #include "lua/class.hh"
 #include "lua/wait.hh"
 #include "net/connect.hh"
+#include "wire/control/datagram.hh"
 
 namespace perilune::script {
 
@@ -42,14 +43,20 @@ const net::Address& preferred(const std::vector<net::Address>& addresses) {
   return found == addresses.end() ? addresses.front() : *found;
 }
 
-int fail_resolve(lua_State* L, const std::string& message) {
-  if (lua::State::of(L).is_loading()) throw lua::Error(message);
+// What a name is resolved for.
+struct Purpose {
+  std::optional<std::uint16_t> port;
+  bool raises = false;  // in callbacks too
+};
+
+int fail_resolve(lua_State* L, const Purpose& purpose, const std::string& message) {
+  if (purpose.raises || lua::State::of(L).is_loading()) throw lua::Error(message);
   lua_pushnil(L);
   lua::push_text(L, message);
   return 2;
 }
 
-event::Task<lua::Push> resolve_name(event::Loop& loop, net::HostName name) {
+event::Task<lua::Push> resolve_name(event::Loop& loop, net::HostName name, Purpose purpose) {
   std::string failure;
   std::vector<net::Address> addresses;
   try {
@@ -58,21 +65,23 @@ event::Task<lua::Push> resolve_name(event::Loop& loop, net::HostName name) {
     failure = error.what();
   }
   co_return lua::Push{
-      [failure = std::move(failure), addresses = std::move(addresses)](lua_State* L) {
-        if (!failure.empty()) return fail_resolve(L, failure);
+      [failure = std::move(failure), addresses = std::move(addresses), purpose](lua_State* L) {
+        if (!failure.empty()) return fail_resolve(L, purpose, failure);
         push_address(L, preferred(addresses));
         return 1;
       }};
 }
 
-int resolve(lua_State* L, session::Protocol protocol) {
-  const auto endpoint = net::parse_endpoint(lua::check_text(L, 1), default_port(protocol));
-  if (!endpoint) return fail_resolve(L, endpoint.error().message);
+int resolve(lua_State* L, const Purpose& purpose) {
+  const auto endpoint = net::parse_endpoint(lua::check_text(L, 1), purpose.port);
+  if (!endpoint) return fail_resolve(L, purpose, endpoint.error().message);
   if (const auto* address = std::get_if<net::Address>(&*endpoint)) {
     push_address(L, *address);
     return 1;
   }
-  return lua::await(L, resolve_name(lua::State::of(L).loop(), std::get<net::HostName>(*endpoint)));
+  auto resolving =
+      resolve_name(lua::State::of(L).loop(), std::get<net::HostName>(*endpoint), purpose);
+  return lua::await(L, std::move(resolving));
 }
 
 }  // namespace
@@ -91,7 +100,8 @@ void define_addresses(lua_State* L) {
   lua_setfield(L, -2, "systemd");
 }
 
-int mysql_resolve(lua_State* L) { return resolve(L, session::Protocol::Mysql); }
-int tcp_resolve(lua_State* L) { return resolve(L, session::Protocol::Tcp); }
+int mysql_resolve(lua_State* L) { return resolve(L, {default_port(session::Protocol::Mysql)}); }
+int tcp_resolve(lua_State* L) { return resolve(L, {default_port(session::Protocol::Tcp)}); }
+int control_resolve(lua_State* L) { return resolve(L, {wire::control::kDefaultPort, true}); }
 
 }  // namespace perilune::script

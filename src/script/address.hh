@@ -38,5 +38,7 @@ void define_addresses(lua_State* L);
 int mysql_resolve(lua_State* L);
 // The same; the port must be there.
 int tcp_resolve(lua_State* L);
+// The same for where control datagrams go; what fails always raises.
+int control_resolve(lua_State* L);
 
 }  // namespace perilune::script

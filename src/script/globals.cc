@@ -11,6 +11,7 @@
 #include "script/address.hh"
 #include "script/cgroup.hh"
 #include "script/client.hh"
+#include "script/control_listen.hh"
 #include "script/host.hh"
 #include "script/later.hh"
 #include "script/libs.hh"
@@ -95,6 +96,8 @@ void guard_original(lua_State* L, const char* library, const char* name, bool al
 
 constexpr lua::Function kFunctions[] = {
     {"compiled", lua::guarded<compiled>},
+    {"control_listen", lua::guarded<control_listen>},
+    {"control_resolve", lua::guarded<control_resolve>, true},
     {"disconnect", lua::guarded<disconnect>, true},
     {"local_sessions", lua::guarded<local_sessions>},
     {"monotonic", lua::guarded<push_time<std::chrono::steady_clock>>},

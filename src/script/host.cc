@@ -154,6 +154,9 @@ std::string Host::describe() const {
     text += fmt::format("{}_listen {}: {}\n", session::name_of(listener.protocol), listener.label,
                         fmt::join(listener.callbacks, ", "));
   }
+  for (const auto& control : declaration_.controls) {
+    text += fmt::format("control_listen {}\n", control.label);
+  }
   const auto& settings = declaration_.settings;
   text += fmt::format("workers {}\n", settings.workers ? std::to_string(*settings.workers)
                                       : declaration_.uses_myproxy_names ? "1"
@@ -178,6 +181,15 @@ void Host::add_listener(session::ListenerDeclaration declaration, const Handler&
   declaration_.uses_myproxy_names |= handler.is_myproxy;
   handlers_.push_back(handler);
   declaration_.listeners.push_back(std::move(declaration));
+}
+
+void Host::add_control(session::ControlDeclaration declaration) {
+  const auto found =
+      std::ranges::find(declaration_.controls, declaration.where, &session::ControlDeclaration::where);
+  if (found != declaration_.controls.end()) {
+    throw lua::Error(fmt::format("{} has a control listener already", declaration.label));
+  }
+  declaration_.controls.push_back(std::move(declaration));
 }
 
 std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& options) {

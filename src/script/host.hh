@@ -102,6 +102,7 @@ class Host : public std::enable_shared_from_this<Host> {
   void apply_settings(const session::ScriptSettings& settings);
   // Throws lua::Error when something listens there already.
   void add_listener(session::ListenerDeclaration declaration, const Handler& handler);
+  void add_control(session::ControlDeclaration declaration);
   // The same object for equal options: files are read once, and sessions resumed. Throws
   // ConfigError.
   std::shared_ptr<net::TlsClient> tls_client(const net::TlsClientOptions& options);

@@ -10,14 +10,14 @@ namespace perilune::script {
 namespace {
 
 constexpr const char* kFunctions[] = {
-    "admin_listen",      "control_listen", "control_resolve", "every",         "log_file",
-    "log_journal",       "log_socket",     "log_syslog",      "mssql_cluster", "mssql_listen",
-    "mssql_resolve",     "mysql_cluster",  "pgsql_cluster",   "pgsql_listen",  "pgsql_resolve",
-    "prometheus_listen", "shared",         "tcp_cluster",
+    "admin_listen",  "every",         "log_file",          "log_journal",  "log_socket",
+    "log_syslog",    "mssql_cluster", "mssql_listen",      "mssql_resolve", "mysql_cluster",
+    "pgsql_cluster", "pgsql_listen",  "pgsql_resolve",     "prometheus_listen", "shared",
+    "tcp_cluster",
 };
 
 constexpr const char* kLibraries[] = {
-    "control_client", "jwt", "metric", "re2", "socket", "sodium",
+    "jwt", "metric", "re2", "socket", "sodium",
 };
 
 int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }

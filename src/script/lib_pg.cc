@@ -286,20 +286,11 @@ constexpr lua::Function kLibrary[] = {
     {"new", lua::guarded<create>},
 };
 
-template <typename Object>
-void define(lua_State* L, std::span<const lua::Function> methods) {
-  lua::Class<Object>::define(L, [methods](lua_State* l) {
-    lua_newtable(l);
-    lua::set_functions(l, methods);
-    lua_setfield(l, -2, "__index");
-  });
-}
-
 }  // namespace
 
 void push_pg(lua_State* L) {
-  define<DatabaseObject>(L, kDatabase);
-  define<ResultObject>(L, kResult);
+  define_class<DatabaseObject>(L, kDatabase);
+  define_class<ResultObject>(L, kResult);
   push_library(L, kLibrary);
 }
 

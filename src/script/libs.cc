@@ -12,6 +12,7 @@ struct Library {
 };
 
 constexpr Library kLibraries[] = {
+    {"control_client", push_control_client},
     {"json", push_json},
     {"pg", push_pg},
     {"toml", push_toml},

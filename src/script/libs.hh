@@ -3,6 +3,7 @@
 #include <span>
 
 #include "lua/api.hh"
+#include "lua/class.hh"
 #include "lua/function.hh"
 
 namespace perilune::script {
@@ -12,13 +13,23 @@ namespace perilune::script {
 void set_libraries(lua_State* L);
 
 // Each pushes what scripts find under the library's name. Once a state; inside Lua.
+void push_control_client(lua_State* L);
 void push_json(lua_State* L);
+void push_pg(lua_State* L);
 void push_toml(lua_State* L);
 void push_yaml(lua_State* L);
-void push_pg(lua_State* L);
 
 // Pushes a table of functions.
 void push_library(lua_State* L, std::span<const lua::Function> functions);
+
+// Defines a class whose objects have these methods.
+template <typename Object>
+void define_class(lua_State* L, std::span<const lua::Function> methods) {
+  lua::Class<Object>::define(L, [methods](lua_State* l) {
+    push_library(l, methods);
+    lua_setfield(l, -2, "__index");
+  });
+}
 
 // --- what libraries share
 

@@ -31,6 +31,15 @@ std::optional<std::string> missing(const Listeners& ours, const Listeners& their
   return std::nullopt;
 }
 
+std::optional<std::string> missing(const std::vector<ControlDeclaration>& ours,
+                                   const std::vector<ControlDeclaration>& theirs) {
+  for (const ControlDeclaration& control : ours) {
+    if (std::ranges::find(theirs, control) != theirs.end()) continue;
+    return fmt::format("control_listen on {} is missing or another", control.label);
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const char* name_of(Protocol protocol) noexcept {
@@ -46,6 +55,8 @@ std::optional<std::string> Declaration::difference(const Declaration& other) con
   if (settings != other.settings) return "the settings differ";
   if (const auto lacking = missing(listeners, other.listeners)) return lacking;
   if (const auto extra = missing(other.listeners, listeners)) return "additionally, " + *extra;
+  if (const auto lacking = missing(controls, other.controls)) return lacking;
+  if (const auto extra = missing(other.controls, controls)) return "additionally, " + *extra;
   if (listeners.size() != other.listeners.size()) return "the number of listeners differs";
   return std::nullopt;
 }

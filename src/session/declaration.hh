@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "net/address.hh"
+#include "net/datagram.hh"
 #include "net/network.hh"
 #include "net/tls_context.hh"
 #include "util/clock.hh"
@@ -75,6 +76,20 @@ struct ListenerDeclaration {
   bool operator==(const ListenerDeclaration&) const = default;
 };
 
+// One call of control_listen. Options that only say who may send are applied in place by a reload.
+struct ControlDeclaration {
+  net::Address where;
+  net::DatagramOptions socket;
+  std::optional<std::vector<std::uint32_t>> allow_uids;  // sorted, each once; unix only
+  std::optional<std::vector<net::Network>> from;         // the same for the others
+  std::string label;                                     // as in ListenerDeclaration
+
+  bool has_socket_of(const ControlDeclaration& other) const noexcept {
+    return where == other.where && socket == other.socket;
+  }
+  bool operator==(const ControlDeclaration&) const = default;
+};
+
 // settings{…}
 struct ScriptSettings {
   std::optional<unsigned> workers;
@@ -91,6 +106,7 @@ struct ScriptSettings {
 // What one run of the script declared; two workers' must be the same.
 struct Declaration {
   std::vector<ListenerDeclaration> listeners;  // in the script's order; compared as a set
+  std::vector<ControlDeclaration> controls;    // likewise
   ScriptSettings settings;
   bool uses_myproxy_names = false;  // on_handshake_response: one worker by default
 

@@ -49,6 +49,16 @@ bool disconnect(SessionList& sessions, std::uint32_t id) {
   return session != nullptr;
 }
 
+std::size_t drop_account(SessionList& sessions, std::string_view account) {
+  std::size_t count = 0;
+  sessions.for_each([&count, account](Session& session) {
+    if (session.account != account || session.stop_reason() != StopReason::None) return;
+    session.stop(StopReason::Dropped);
+    ++count;
+  });
+  return count;
+}
+
 std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id) {
   const Session* const session = find(sessions, id);
   const bool has_statements =

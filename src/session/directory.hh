@@ -1,8 +1,10 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "event/task.hh"
@@ -68,5 +70,7 @@ std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker);
 Session* find(SessionList& sessions, std::uint32_t id);
 bool disconnect(SessionList& sessions, std::uint32_t id);
 std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id);
+// Drops the sessions of an account, in whatever phase they are; how many.
+std::size_t drop_account(SessionList& sessions, std::string_view account);
 
 }  // namespace perilune::session

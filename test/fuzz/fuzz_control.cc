@@ -12,7 +12,7 @@ using namespace perilune::wire::control;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes datagram{reinterpret_cast<const std::byte*>(data), size};
-  Buffer again;
+  Buffer again = make_datagram();
   std::size_t count = 0;
   Reader reader{datagram};
   while (const auto command = reader.next()) {

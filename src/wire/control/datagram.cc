@@ -57,9 +57,10 @@ std::optional<Command> Reader::fail(const char* mistake) noexcept {
   return std::nullopt;
 }
 
+Buffer make_datagram() { return {kMagic.begin(), kMagic.end()}; }
+
 void append_command(Buffer& datagram, Number number, Bytes payload) {
-  assert(payload.size() <= kMaxPayload);
-  if (datagram.empty()) append(datagram, kMagic);
+  assert(!datagram.empty() && payload.size() <= kMaxPayload);
   append_big_endian(datagram, payload.size());
   append_big_endian(datagram, static_cast<std::uint16_t>(number));
   append(datagram, payload);

@@ -52,7 +52,9 @@ class Reader {
   const char* mistake_ = nullptr;
 };
 
-// An empty buffer gets the magic number first. The payload has at most kMaxPayload bytes.
+// A datagram without commands.
+Buffer make_datagram();
+// The payload has at most kMaxPayload bytes.
 void append_command(Buffer& datagram, Number number, Bytes payload);
 
 }  // namespace perilune::wire::control

@@ -32,16 +32,16 @@ Read read(Bytes datagram) {
 }  // namespace
 
 TEST_CASE("control datagram: beng-proxy's bytes", "[wire][control]") {
-  Buffer fade;
+  Buffer fade = make_datagram();
   append_command(fade, Number::FadeChildren, as_bytes("foo"));
   CHECK(fade == from_hex("63046101 0003 0008 666f6f00"));
-  Buffer cancel;
+  Buffer cancel = make_datagram();
   append_command(cancel, Number::CancelJob, as_bytes(std::string_view("p\0j", 3)));
   CHECK(cancel == from_hex("63046101 0003 0019 70006a00"));
 }
 
 TEST_CASE("control datagram: commands are read one after the other", "[wire][control]") {
-  Buffer datagram;
+  Buffer datagram = make_datagram();
   append_command(datagram, Number::DisconnectDatabase, as_bytes("anna"));
   append_command(datagram, Number::DisconnectDatabase, {});
   append_command(datagram, static_cast<Number>(999), as_bytes("12345"));
@@ -75,7 +75,7 @@ TEST_CASE("control datagram: what comes before a mistake counts", "[wire][contro
 }
 
 TEST_CASE("control datagram: every truncation", "[wire][control]") {
-  Buffer whole;
+  Buffer whole = make_datagram();
   append_command(whole, Number::DisconnectDatabase, as_bytes("anna"));
   append_command(whole, Number::DisconnectDatabase, as_bytes("berta"));
   for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -88,7 +88,7 @@ TEST_CASE("control datagram: every truncation", "[wire][control]") {
 
 TEST_CASE("control datagram: payloads of every size come back", "[wire][control]") {
   for (const std::size_t size : {0, 1, 2, 3, 4, 5, 1000, 65535}) {
-    Buffer datagram;
+    Buffer datagram = make_datagram();
     const std::string payload(size, 'x');
     append_command(datagram, Number::TarpitClient, as_bytes(payload));
     CHECK(datagram.size() % 4 == 0);
