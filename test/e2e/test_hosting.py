@@ -1,0 +1,223 @@
+"""A hosting company's configuration, end to end: who a client is comes from its cgroup or uid, where it may go and with which
+password from PostgreSQL, notifications empty the cache of that, a datagram ends an account's sessions; all of it under load
+and while the configuration is read again and again."""
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from support.daemon import PATIENCE
+from support.postgres import own_postgres
+from support.wire import Err
+
+SCRIPT = """
+local db = pg:new(PG, 'routing', { connections = 2 })
+local cache = {}
+
+-- The row of an account as the database has it, or false.
+local function look_up(name)
+  local known = cache[name]
+  if known ~= nil then return known end
+  local result, message = db:execute(
+    'SELECT server, login, password, networks FROM account WHERE name = $1 AND NOT disabled', { name, n = 1 })
+  if not result then return nil, message end
+  local row = result:fetch({}, 'a') or false
+  cache[name] = row
+  return row
+end
+
+db:listen('account', function() cache = {} event('cache emptied') end)
+db:execute('SELECT 1')  -- from now on nothing is missed
+control_listen(CONTROL, { allow_uids = { UID } })
+
+local function account_of(client)
+  local name = XATTR ~= '' and client.cgroup.xattr[XATTR]
+  return name or 'uid' .. client.uid
+end
+
+mysql_listen(SOCK, {
+  on_login = function(client, login)
+    client.account = account_of(client)
+    local row, message = look_up(client.account)
+    if row == nil then
+      print('lookup failed:', message)
+      return client:err('Temporarily unavailable')
+    end
+    if not row then return client:err('No such account', { code = 1045, sqlstate = '28000' }) end
+    client.notes.networks = row.networks and pg:decode_array(row.networks) or {}
+    return client:connect(row.server, { user = row.login, password = row.password, database = login.database })
+  end,
+  on_command_phase = function(client) client.notes.ready = true end,
+})
+"""
+
+SCHEMA = """
+CREATE SCHEMA routing;
+CREATE TABLE routing.account (name text PRIMARY KEY, server text, login text, password text, networks text[], disabled boolean DEFAULT false);
+CREATE FUNCTION routing.tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY account; RETURN NULL; END';
+CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON routing.account FOR EACH STATEMENT EXECUTE FUNCTION routing.tell();
+GRANT USAGE ON SCHEMA routing TO web; GRANT SELECT ON routing.account TO web;
+"""
+
+
+@pytest.fixture
+def postgres():
+    with own_postgres() as postgres:
+        postgres.sql(SCHEMA)
+        yield postgres
+
+
+def move_to(group):
+    (group / "cgroup.procs").write_text(str(os.getpid()))
+
+
+def enter(group):
+    """Whether it could be made, with an attribute, and this process moved into it."""
+    if not (group.parent / "cgroup.controllers").exists():
+        return False
+    try:
+        group.mkdir()
+        os.setxattr(group, "user.account", b"from-cgroup")
+        move_to(group)
+    except OSError:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def own_cgroup():
+    """This process in a cgroup with an attribute: its name. Empty where no such cgroup can be made."""
+    here = next((line.split(":", 2)[2].strip() for line in open("/proc/self/cgroup") if line.startswith("0::")), "/")
+    group = Path("/sys/fs/cgroup") / here.lstrip("/") / f"perilune-test-{os.getpid()}"
+    if not enter(group):
+        yield ""
+        return
+    try:
+        yield "account"
+    finally:
+        move_to(group.parent)
+        group.rmdir()
+
+
+def disconnect(path, account):
+    payload = account.encode()
+    datagram = bytes.fromhex("63046101") + struct.pack(">HH", len(payload), 20) + payload + b"\0" * (-len(payload) % 4)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(datagram, str(path))
+
+
+def wait_until(condition, seconds=30):
+    end = time.monotonic() + seconds * PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
+
+
+class Load:
+    """Clients that log in, ask and leave, again and again."""
+
+    def __init__(self, daemon, count=4):
+        self.daemon, self.stopped = daemon, threading.Event()
+        self.outcomes = []
+        self.threads = [threading.Thread(target=self._run) for _ in range(count)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped.set()
+        for thread in self.threads:
+            thread.join()
+
+    def _run(self):
+        while not self.stopped.is_set():
+            self.outcomes.append(self._once())
+
+    def _once(self):
+        try:
+            with self.daemon.raw(seconds=60 * PATIENCE) as client:
+                client.login("whoever", "whatever")
+                return client.value("SELECT CURRENT_USER()").split("@")[0]
+        except Err as error:
+            return error.message
+        except Exception as error:
+            return type(error).__name__
+
+    def wait_for(self, outcome, count=10):
+        mark = len(self.outcomes)
+        wait_until(lambda: self.outcomes[mark:].count(outcome) >= count)
+
+    def settled(self):
+        """What the clients meet with after everything that has begun is over."""
+        mark = len(self.outcomes)
+        wait_until(lambda: len(self.outcomes) >= mark + 40)
+        return set(self.outcomes[mark + 20 :])
+
+
+def test_hosting(daemons, postgres, mariadb, folder):
+    with own_cgroup() as xattr:
+        account = "from-cgroup" if xattr else f"uid{os.getuid()}"
+        control = folder / "control"
+        define = {"PG": postgres.conninfo, "CONTROL": control, "XATTR": xattr}
+        daemon = daemons(f"UID = {os.getuid()}\n" + SCRIPT, define).start()
+
+        # Nobody knows the account; then it is made, and the cache, which has remembered that there was none, is told.
+        with daemon.raw() as client, pytest.raises(Err, match="No such account") as caught:
+            client.login("whoever", "whatever")
+        assert caught.value.code == 1045
+        postgres.sql(f"INSERT INTO routing.account VALUES ('{account}', '{mariadb.address}', 'plain', 'secret', '{{10.0.0.0/8}}')")
+
+        with Load(daemon) as load:
+            load.wait_for("plain", 30)
+            assert load.settled() == {"plain"}  # through all the reloads
+
+            # Other credentials, from the next login on.
+            postgres.sql("UPDATE routing.account SET login = 'dumper'")
+            load.wait_for("dumper", 30)
+            assert load.settled() == {"dumper"}
+
+            # The account's sessions end, wherever they are and whatever generation they belong to; new ones come.
+            held = [daemon.raw() for _ in range(6)]
+            for client in held:
+                client.login("whoever", "whatever")
+            disconnect(control, account)
+            daemon.log.wait(f'closed sessions count=[0-9]+ account="{account}"')
+            for client in held:
+                with client, pytest.raises(Exception):
+                    client.packets.read()
+            load.wait_for("dumper", 30)
+
+            # The database is away for a while: who is in the cache of its worker may still come, the others are refused.
+            postgres.stop()
+            daemon.log.wait("no connection to PostgreSQL")
+            load.wait_for("Temporarily unavailable", 1)
+            postgres.start()
+            load.wait_for("dumper", 30)
+
+            postgres.sql("UPDATE routing.account SET disabled = true")
+            load.wait_for("No such account", 30)
+            assert load.settled() == {"No such account"}
+        daemon.events.wait("cache emptied")
+        assert "secret" not in daemon.log.text() and "lookup-secret" not in daemon.log.text()
+
+
+def test_a_tool_of_the_command_line(daemons, postgres, mariadb, folder):
+    """What a customer does: the command line client, without a password."""
+    define = {"PG": postgres.local_conninfo, "CONTROL": folder / "control", "XATTR": ""}
+    postgres.sql(f"INSERT INTO routing.account VALUES ('uid{os.getuid()}', '{mariadb.address}', 'plain', 'secret', NULL)")
+    daemon = daemons(f"UID = {os.getuid()}\n" + SCRIPT, define).start()
+    command = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--user=customer", f"--socket={daemon.sock}"]
+    done = subprocess.run([*command, "--execute=SELECT CURRENT_USER(), 6 * 7", "shared_db"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["plain@%", "42"]
