@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lua/class.hh"
 #include "lua/options.hh"
@@ -24,14 +27,17 @@ using Actions = lua::Class<Action>;
 
 constexpr std::size_t kSqlStateSize = 5;
 
-// What connect() takes of its options in this version; the last is there to be refused.
+// What connect() takes of its options.
 constexpr std::array<std::string_view, 8> kConnectOptions{
-    "connect_timeout", "key", "read_only", "retry", "send_proxy", "tls", "unchecked", "mirror"};
+    "connect_timeout", "key", "mirror", "read_only", "retry", "send_proxy", "tls", "unchecked"};
 
 // …and where nobody logs in; the last ones are there to be refused.
 constexpr std::array<std::string_view, 8> kTcpConnectOptions{
-    "connect_timeout", "send_proxy", "tls", "key", "mirror", "read_only", "retry", "unchecked"};
-constexpr std::array<std::string_view, 4> kTcpLater{"key", "mirror", "read_only", "retry"};
+    "connect_timeout", "mirror", "send_proxy", "tls", "key", "read_only", "retry", "unchecked"};
+constexpr std::array<std::string_view, 3> kTcpLater{"key", "read_only", "retry"};
+
+constexpr std::array<std::string_view, 5> kFanoutOptions{"connect_timeout", "on_failure",
+                                                         "reply_from", "send_proxy", "tls"};
 
 session::Target check_target(lua_State* L, int index, session::Protocol protocol) {
   if (const auto* object = lua::Class<AddressObject>::test(L, index)) return object->address;
@@ -39,6 +45,30 @@ session::Target check_target(lua_State* L, int index, session::Protocol protocol
   auto endpoint = net::parse_endpoint(lua::text_at(L, index), default_port(protocol));
   if (!endpoint) throw lua::ArgumentError(index, endpoint.error().message);
   return *std::move(endpoint);
+}
+
+// A list of them, where every port must be there.
+std::vector<session::Target> check_targets(lua_State* L, int list) {
+  std::vector<session::Target> targets;
+  for (lua_pushnil(L); lua_next(L, list) != 0; lua_pop(L, 1)) {
+    // With other keys it is no list.
+    const auto number = static_cast<int>(targets.size() + 1);
+    lua_rawgeti(L, list, number);
+    try {
+      targets.push_back(check_target(L, lua_gettop(L), session::Protocol::Tcp));
+    } catch (const lua::ArgumentError& error) {
+      throw lua::Error(fmt::format("bad target {} ({})", number, error.what()));
+    }
+    lua_pop(L, 1);
+  }
+  return targets;
+}
+
+std::vector<session::Target> read_mirror(lua_State* L, const lua::Options& options) {
+  if (!options.push_table("mirror")) return {};
+  auto targets = check_targets(L, lua_gettop(L));
+  lua_pop(L, 1);
+  return targets;
 }
 
 session::SendProxy read_send_proxy(const lua::Options& options) {
@@ -49,8 +79,10 @@ session::SendProxy read_send_proxy(const lua::Options& options) {
   throw lua::Error("bad 'send_proxy' value ('v1' or 'v2' expected)");
 }
 
+// Into a ConnectAction or a FanOut.
+template <typename Wish>
 void read_reaching_options(lua_State* L, int index, const lua::Options& options,
-                           session::Protocol protocol, ConnectAction& action) {
+                           session::Protocol protocol, Wish& action) {
   action.tls = read_server_tls(L, index, protocol);
   action.send_proxy = read_send_proxy(options);
   if (const auto timeout = options.duration("connect_timeout")) action.connect_timeout = *timeout;
@@ -61,7 +93,7 @@ void read_connect_options(lua_State* L, int index, ConnectAction& action) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
   const lua::Options options{L, index, "option", kConnectOptions};
-  if (options.has("mirror")) fail_later("mirror");
+  action.mirror = read_mirror(L, options);
   read_reaching_options(L, index, options, session::Protocol::Mysql, action);
   options.boolean("read_only");
   options.text("key");
@@ -79,6 +111,30 @@ void read_tcp_connect_options(lua_State* L, int index, ConnectAction& action) {
   if (options.has("unchecked")) {
     throw lua::Error("'unchecked' is not for tcp_listen: nobody logs in there");
   }
+  action.mirror = read_mirror(L, options);
+  read_reaching_options(L, index, options, session::Protocol::Tcp, action);
+}
+
+session::FanOut::OnFailure read_on_failure(const lua::Options& options) {
+  const auto word = options.text("on_failure");
+  if (!word || *word == "close") return session::FanOut::OnFailure::Close;
+  if (*word == "continue") return session::FanOut::OnFailure::Continue;
+  throw lua::Error("bad 'on_failure' value ('close' or 'continue' expected)");
+}
+
+std::optional<std::size_t> read_reply_from(const lua::Options& options, std::size_t targets) {
+  const auto number = options.integer("reply_from", targets);
+  if (!number) return std::nullopt;
+  if (*number == 0) throw lua::Error("bad 'reply_from' value (targets count from 1)");
+  return *number - 1;
+}
+
+void read_fanout_options(lua_State* L, int index, session::FanOut& action) {
+  if (lua_isnoneornil(L, index)) return;
+  lua::check_table(L, index);
+  const lua::Options options{L, index, "option", kFanoutOptions};
+  action.on_failure = read_on_failure(options);
+  action.reply_from = read_reply_from(options, action.targets.size());
   read_reaching_options(L, index, options, session::Protocol::Tcp, action);
 }
 
@@ -123,6 +179,7 @@ session::ConnectTo ConnectAction::decision() const {
   decision.tls = tls;
   decision.connect_timeout = connect_timeout;
   decision.send_proxy = send_proxy;
+  decision.mirror = mirror;
   return decision;
 }
 
@@ -141,6 +198,17 @@ int push_error_action(lua_State* L) {
   if (!lua_isnoneornil(L, 2)) refusal.message = lua::check_text(L, 2);
   read_error_options(L, 3, refusal);
   Actions::push(L, Action{std::move(refusal)});
+  return 1;
+}
+
+int push_fanout_action(lua_State* L) {
+  check_argument_count(L, 1, 2);
+  lua::check_table(L, 2);
+  session::FanOut action;
+  action.targets = check_targets(L, 2);
+  if (action.targets.empty()) throw lua::ArgumentError(2, "at least one target expected");
+  read_fanout_options(L, 3, action);
+  Actions::push(L, Action{std::move(action)});
   return 1;
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "lua/api.hh"
 #include "session/decision.hh"
@@ -20,6 +21,7 @@ struct ConnectAction {
   session::ServerTls tls;
   Millis connect_timeout{5000};
   session::SendProxy send_proxy = session::SendProxy::No;
+  std::vector<session::Target> mirror;
   bool unchecked = false;
 
   // Credentials of the script's own instead of the client's proof.
@@ -37,16 +39,16 @@ struct ServeAction {
 // What a callback returns: a value without any effect until then, usable again and again.
 struct Action {
   static constexpr const char* kClassName = "Action";
-  using What = std::variant<ConnectAction, ServeAction, session::UseDatabase, session::SendInstead,
-                            std::shared_ptr<const session::ResultTable>, session::Succeed,
-                            session::Refuse>;
+  using What = std::variant<ConnectAction, session::FanOut, ServeAction, session::UseDatabase,
+                            session::SendInstead, std::shared_ptr<const session::ResultTable>,
+                            session::Succeed, session::Refuse>;
   What what;
 };
 
 // How scripts call each, in the order of Action::What.
 inline constexpr std::array<const char*, std::variant_size_v<Action::What>> kActionNames{
-    "client:connect(…)", "client:serve(…)", "client:init_db(…)", "client:query(…)",
-    "client:result{…}",  "client:ok(…)",    "client:err(…)"};
+    "client:connect(…)", "client:fanout(…)", "client:serve(…)", "client:init_db(…)",
+    "client:query(…)",   "client:result{…}", "client:ok(…)",    "client:err(…)"};
 
 void define_actions(lua_State* L);
 
@@ -55,6 +57,8 @@ int push_error_action(lua_State* L);
 // client:connect(target, login [, options]); where nobody logs in: client:connect(target [,
 // options])
 int push_connect_action(lua_State* L, const SessionHooks& hooks);
+// client:fanout(targets [, options])
+int push_fanout_action(lua_State* L);
 // client:serve([options])
 int push_serve_action(lua_State* L);
 // client:query(text)

@@ -20,6 +20,7 @@ consteval ActionSet action() {
 
 inline constexpr ActionSet kErr = action<session::Refuse>();
 inline constexpr ActionSet kConnect = action<ConnectAction>();
+inline constexpr ActionSet kFanout = action<session::FanOut>();
 inline constexpr ActionSet kServe = action<ServeAction>();
 inline constexpr ActionSet kQuery = action<session::SendInstead>();
 inline constexpr ActionSet kInitDb = action<session::UseDatabase>();

@@ -127,6 +127,11 @@ int connect(lua_State* L) {
   return push_connect_action(L, hooks);
 }
 
+int fanout(lua_State* L) {
+  check_session(L);
+  return push_fanout_action(L);
+}
+
 int serve(lua_State* L) {
   check_session(L);
   return push_serve_action(L);
@@ -161,6 +166,7 @@ constexpr lua::Function kMethods[] = {
     {"connect", lua::guarded<connect>},
     {"disconnect", lua::guarded<disconnect>},
     {"err", lua::guarded<err>},
+    {"fanout", lua::guarded<fanout>},
     {"init_db", lua::guarded<init_db>},
     {"ok", lua::guarded<ok>},
     {"query", lua::guarded<query>},
@@ -168,7 +174,7 @@ constexpr lua::Function kMethods[] = {
     {"serve", lua::guarded<serve>},
 };
 
-constexpr const char* kLaterMethods[] = {"fanout", "log"};
+constexpr const char* kLaterMethods[] = {"log"};
 
 // Upvalue 3: the table of methods.
 int index(lua_State* L) {

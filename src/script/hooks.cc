@@ -17,7 +17,7 @@ namespace perilune::script {
 namespace {
 
 constexpr Callback kOnConnect{"on_connect", true, kErr};
-constexpr Callback kTcpOnConnect{"on_connect", false, kConnect | kErr};
+constexpr Callback kTcpOnConnect{"on_connect", false, kConnect | kFanout | kErr};
 constexpr Callback kOnLogin{"on_login", false, kConnect | kServe | kErr};
 constexpr Callback kOnHandshakeResponse{"on_handshake_response", false, kConnect | kServe | kErr,
                                         true, false};
@@ -175,6 +175,7 @@ session::Decision SessionHooks::decide(const Callback& callback, const lua::Call
   if (!result) return failure();
   if (*result == nullptr) return session::Proceed{};
   if (const auto* refusal = std::get_if<session::Refuse>(&(*result)->what)) return *refusal;
+  if (const auto* fan_out = std::get_if<session::FanOut>(&(*result)->what)) return *fan_out;
   return admit(callback, **result);
 }
 

@@ -3,6 +3,7 @@
 // session: what every protocol's session is made of: decisions, hooks, the pump. No protocol, no
 // Lua.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -59,6 +60,7 @@ struct ConnectTo {
   ServerTls tls;
   Millis connect_timeout{5000};  // for resolving and connecting together
   SendProxy send_proxy = SendProxy::No;
+  std::vector<Target> mirror;  // who gets copies of what the client sends
 
   bool has_credentials() const noexcept {
     return credentials.password || credentials.password_sha1;
@@ -74,10 +76,21 @@ struct KnownLogin {
   SendProxy send_proxy = SendProxy::No;
 };
 
+// Give what the client sends to each of the targets, over a connection of its own.
+struct FanOut {
+  enum class OnFailure : std::uint8_t { Close, Continue };
+  std::vector<Target> targets;  // at least one
+  OnFailure on_failure = OnFailure::Close;
+  std::optional<std::size_t> reply_from;  // whose bytes go back to the client; none: nobody's
+  ServerTls tls;
+  Millis connect_timeout{5000};
+  SendProxy send_proxy = SendProxy::No;
+};
+
 // Log in here: there is no server, and the script answers the statements.
 struct Serve {};
 
-using Decision = std::variant<Proceed, Refuse, ConnectTo, Serve>;
+using Decision = std::variant<Proceed, Refuse, ConnectTo, Serve, FanOut>;
 
 // --- statements
 

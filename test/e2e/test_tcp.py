@@ -329,15 +329,16 @@ def test_a_refused_client_is_closed(start):
 @pytest.mark.parametrize(
     "code, why",
     [
-        ("", r"returned nothing; expected: client:connect\(…\) or client:err\(…\)"),
-        ("return client:serve()", r"returned client:serve\(…\); expected: client:connect\(…\) or client:err\(…\)"),
+        ("", r"returned nothing; expected: client:connect\(…\), client:fanout\(…\) or client:err\(…\)"),
+        ("return client:serve()", r"returned client:serve\(…\); expected: client:connect\(…\), client:fanout\(…\) or client:err\(…\)"),
         ("error('oh')", "oh"),
         ("return client:connect('127.0.0.1')", "the port is missing"),
         ("return client:connect(TARGET, { user = 'a' })", "unknown option 'user'"),
         ("return client:connect(TARGET, {}, {})", "there is no login"),
         ("return client:connect(TARGET, { unchecked = true })", "'unchecked' is not for tcp_listen"),
         ("return client:connect(TARGET, { tls = 'prefer' })", "'prefer'"),
-        ("return client:connect(TARGET, { mirror = {} })", "mirror is not in this version"),
+        ("return client:connect(TARGET, { mirror = { 'a' } })", "bad target 1 .*the port is missing"),
+        ("return client:connect(TARGET, { key = 'a' })", "key is not in this version"),
     ],
 )
 def test_a_mistake_in_the_script_closes(start, code, why):

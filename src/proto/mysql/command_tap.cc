@@ -48,6 +48,7 @@ Verdict CommandPhase::from_client(Bytes data) {
   }
   count_statements(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
+  if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
   return verdict_on_client(progress);
 }
 

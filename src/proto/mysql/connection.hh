@@ -5,6 +5,7 @@
 
 #include "auth/random.hh"
 #include "net/stream.hh"
+#include "session/mirror.hh"
 #include "session/shared_text.hh"
 
 namespace perilune::proto::mysql {
@@ -24,6 +25,7 @@ struct Connection {
   std::uint64_t capabilities = 0;  // of both sides
   std::uint16_t status = 0;        // of the server's OK
   ClientTerms client;
+  std::unique_ptr<session::Mirror> mirror;  // of the command phase; null: none
   session::SharedText::Shared target;  // what makes it different from connections to other servers
 };
 

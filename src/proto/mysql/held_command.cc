@@ -131,6 +131,7 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
   std::uint8_t sequence = 0;
   wire::append_packets(out, filled, sequence);
   connection_.server->write(out);
+  if (connection_.mirror) connection_.mirror->copy(out);
   session_.metrics().client_bytes.add(out.size());
   const auto last = static_cast<std::uint8_t>(sequence - 1);
   exchange_.forwarded(static_cast<wire::Command>(payload.front()), last);

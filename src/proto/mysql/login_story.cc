@@ -217,6 +217,7 @@ std::unique_ptr<Connection> LoginStory::welcome(Back& server, Buffer ok, std::ui
   connection->status = decoded->status;
   connection->server = server.take();
   connection->client = client_.terms();
+  connection->mirror = session::make_mirror(session_, decision.mirror);
   connection->target = session_.services().texts.share(target_key(decision));
   if (auto proof = certificate_proof(decision.credentials)) {
     decoded->info = *std::move(proof);

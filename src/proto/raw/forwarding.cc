@@ -7,14 +7,15 @@ namespace perilune::proto::raw {
 using session::PumpEnd;
 using session::Verdict;
 
-Forwarding::Forwarding(session::Session& session, net::Stream& client, net::Stream& server)
+Forwarding::Forwarding(session::Session& session, net::Stream& client, net::Stream& server,
+                       session::Mirror* mirror)
     : session_(session),
       client_(client),
       server_(server),
-      pump_(client, server, *this, session.traffic, session::EndOfSide::IsPassedOn) {
+      pump_(client, server, *this, session.traffic, session::EndOfSide::IsPassedOn),
+      mirror_(mirror),
+      idle_(watch_idleness(session, [this] { return delivered(); })) {
   session_.set_ending(this);
-  if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
-  arm_idle_timer();
 }
 
 Forwarding::~Forwarding() { session_.set_ending(nullptr); }
@@ -32,6 +33,7 @@ void Forwarding::pass_on(PumpEnd end) {
 
 Verdict Forwarding::from_client(Bytes data) {
   session_.metrics().client_bytes.add(data.size());
+  if (mirror_ != nullptr) mirror_->copy(data);
   return {data.size(), Verdict::Then::Continue};
 }
 
@@ -47,22 +49,10 @@ void Forwarding::say_farewell(session::StopReason reason) {
   server_.reset();
 }
 
-void Forwarding::arm_idle_timer() {
-  if (!idle_) return;
-  idle_->arm(session_.loop(), session_.options().idle_timeout, [this] { check_idle(); });
-}
-
 // What a slow reader takes out of a queue is a sign of life as well.
-void Forwarding::check_idle() {
+std::uint64_t Forwarding::delivered() const noexcept {
   const session::Traffic& traffic = session_.traffic;
-  const std::uint64_t delivered =
-      traffic.from_client + traffic.from_server - client_.queued() - server_.queued();
-  if (delivered == idle_seen_) {
-    session_.stop(session::StopReason::IdleTimeout);
-    return;
-  }
-  idle_seen_ = delivered;
-  arm_idle_timer();
+  return traffic.from_client + traffic.from_server - client_.queued() - server_.queued();
 }
 
 }  // namespace perilune::proto::raw

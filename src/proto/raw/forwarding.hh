@@ -3,8 +3,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "event/deadline.hh"
 #include "net/stream.hh"
+#include "proto/raw/idle_watch.hh"
+#include "session/mirror.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
 #include "session/tap.hh"
@@ -14,7 +15,9 @@ namespace perilune::proto::raw {
 // The second half of a session: bytes both ways, and the ends and resets of either side.
 class Forwarding final : private session::Tap, private session::Ending {
  public:
-  Forwarding(session::Session& session, net::Stream& client, net::Stream& server);
+  // `mirror`: gets copies of what the client sends; null: nobody does.
+  Forwarding(session::Session& session, net::Stream& client, net::Stream& server,
+             session::Mirror* mirror);
   Forwarding(const Forwarding&) = delete;
   Forwarding& operator=(const Forwarding&) = delete;
   ~Forwarding();
@@ -27,15 +30,14 @@ class Forwarding final : private session::Tap, private session::Ending {
   session::Verdict from_client(Bytes data) override;
   session::Verdict from_server(Bytes data) override;
   void say_farewell(session::StopReason reason) override;
-  void arm_idle_timer();
-  void check_idle();
+  std::uint64_t delivered() const noexcept;
 
   session::Session& session_;
   net::Stream& client_;
   net::Stream& server_;
   session::Pump pump_;
-  std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
-  std::uint64_t idle_seen_ = 0;            // bytes delivered at the last look
+  session::Mirror* mirror_;
+  std::unique_ptr<IdleWatch> idle_;
 };
 
 }  // namespace perilune::proto::raw

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "event/first_of.hh"
 #include "net/dialing.hh"
@@ -45,10 +46,11 @@ void note_refusal(session::Session& session, const session::Decision& decision) 
       "refused", log::field("message", refusal != nullptr ? refusal->message : std::string()));
 }
 
-event::Task<StreamPtr> reach(session::Session& session, const session::ConnectTo& decision) {
+event::Task<StreamPtr> reach(session::Session& session, const session::ConnectTo& decision,
+                             net::SmallAddress& address) {
   net::Dialing dialing{session.loop()};
   StreamPtr server = co_await dialing.dial(decision.target, decision.connect_timeout);
-  session.server = net::SmallAddress{dialing.address()};
+  address = net::SmallAddress{dialing.address()};
   server->write(session::make_proxy_header(session, decision.send_proxy));
   if (decision.tls.mode == session::ServerTls::Mode::Disable) co_return server;
   session::start_tls(*server, decision, dialing.address());
@@ -56,23 +58,6 @@ event::Task<StreamPtr> reach(session::Session& session, const session::ConnectTo
   const std::string problem = session::tls_problem(*server);
   if (!problem.empty()) throw PeerError("TLS with the server failed: " + problem);
   co_return server;
-}
-
-event::Task<StreamPtr> connect(session::Session& session, session::ConnectTo decision) {
-  std::optional<StreamPtr> server;
-  std::string reason = "timed out";
-  auto reaching = reach(session, decision);
-  try {
-    server = co_await event::within(session.loop(), decision.connect_timeout, std::move(reaching));
-  } catch (const event::UvError& error) {
-    reason = uv_strerror(error.code());
-  } catch (const PeerError& error) {
-    reason = error.what();
-  }
-  if (server) co_return *std::move(server);
-  session.metrics().connect_errors.add();
-  throw PeerError(
-      fmt::format("cannot connect to {}: {}", net::text_of(decision.target), reason));
 }
 
 void log_connected(const session::Session& session) {
@@ -85,24 +70,49 @@ void log_connected(const session::Session& session) {
 
 }  // namespace
 
-event::Task<StreamPtr> open(session::Session& session, net::Stream& client) {
+event::Task<Route> open(session::Session& session, net::Stream& client) {
+  Route route;
   if (session.is_over_limit()) {
     session.metrics().connections_rejected.add();
-    co_return nullptr;
+    co_return route;
   }
   if (session.listener().tls) {
     co_await secure(session, client);
   }
   session.allow_half_close();
   session::Decision decision = co_await session.hooks().on_connect();
+  if (auto* const fan_out = std::get_if<session::FanOut>(&decision)) {
+    route.fanout = std::make_unique<Fanout>(session, client, std::move(*fan_out));
+    co_await route.fanout->connect();
+    co_return route;
+  }
   auto* const target = std::get_if<session::ConnectTo>(&decision);
   if (target == nullptr) {
     note_refusal(session, decision);
-    co_return nullptr;
+    co_return route;
   }
-  StreamPtr server = co_await connect(session, std::move(*target));
+  const std::vector<session::Target> mirror = std::move(target->mirror);
+  route.server = co_await connect(session, std::move(*target), session.server);
+  route.mirror = session::make_mirror(session, mirror);
   log_connected(session);
-  co_return server;
+  co_return route;
+}
+
+event::Task<StreamPtr> connect(session::Session& session, session::ConnectTo decision,
+                               net::SmallAddress& address) {
+  std::optional<StreamPtr> server;
+  std::string reason = "timed out";
+  auto reaching = reach(session, decision, address);
+  try {
+    server = co_await event::within(session.loop(), decision.connect_timeout, std::move(reaching));
+  } catch (const event::UvError& error) {
+    reason = uv_strerror(error.code());
+  } catch (const PeerError& error) {
+    reason = error.what();
+  }
+  if (server) co_return *std::move(server);
+  session.metrics().connect_errors.add();
+  throw PeerError(fmt::format("cannot connect to {}: {}", net::text_of(decision.target), reason));
 }
 
 }  // namespace perilune::proto::raw

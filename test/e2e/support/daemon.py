@@ -146,6 +146,7 @@ class Perilune:
     def __init__(self, folder, config, *, define=None, workers=3, reloading=True, arguments=(), environment=None, wrapper=(), stop_code=0, **popen):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.config = self.folder / "config.lua"  # or another file that a test wants to run as it is
         self.workers, self.arguments, self.wrapper = workers, tuple(arguments), tuple(wrapper)
         self.environment, self.popen, self.stop_code = environment or {}, popen, stop_code
         self.sock, self.sock2 = f"{self.folder}/p.sock", f"{self.folder}/q.sock"
@@ -189,7 +190,7 @@ class Perilune:
 
     def command(self, *more):
         workers = ("--workers", str(self.workers)) if self.workers else ()
-        return [*self.wrapper, binary(), "--config", str(self.folder / "config.lua"), *workers, *self.arguments, *more]
+        return [*self.wrapper, binary(), "--config", str(self.config), *workers, *self.arguments, *more]
 
     def spawn(self):
         """Starts the process and no more: for tests of what happens before it is ready."""

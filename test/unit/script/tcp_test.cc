@@ -108,7 +108,7 @@ TEST_CASE("script tcp: where on_connect connects to", "[script]") {
 }
 
 TEST_CASE("script tcp: mistakes in on_connect", "[script]") {
-  CHECK(Connected{""}.fails_with("returned nothing; expected: client:connect(…) or client:err(…)"));
+  CHECK(Connected{""}.fails_with("returned nothing; expected: client:connect(…), client:fanout(…) or client:err(…)"));
   CHECK(Connected{"return client:ok()"}.fails_with("returned client:ok(…)"));
   CHECK(Connected{"return client:connect()"}.fails_with("Invalid parameters"));
   CHECK(Connected{"return client:connect('db')"}.fails_with("the port is missing"));
@@ -119,7 +119,63 @@ TEST_CASE("script tcp: mistakes in on_connect", "[script]") {
   CHECK(with("{}, {}").fails_with("with tcp_listen there is no login"));
   CHECK(with("{unchecked = true}").fails_with("'unchecked' is not for tcp_listen"));
   CHECK(with("{tls = 'prefer'}").fails_with("'prefer'"));
-  CHECK(with("{mirror = {}}").fails_with("mirror is not in this version"));
+  CHECK(with("{mirror = {'a'}}").fails_with("bad target 1 ("));
+  CHECK(with("{mirror = {[2] = 'a:7'}}").fails_with("bad target 1"));
+  CHECK(with("{mirror = {logger = 'a:7'}}").fails_with("bad target 1"));
+  CHECK(with("{mirror = true}").fails_with("bad 'mirror' value (table expected"));
+  CHECK(with("{key = 'a'}").fails_with("key is not in this version"));
+}
+
+TEST_CASE("script tcp: who gets copies", "[script]") {
+  const Connected connected{
+      "return client:connect('db:7', {mirror = {tcp_resolve('127.0.0.1:8'), 'logger:9'}})"};
+  const auto& mirror = connected.to().mirror;
+  REQUIRE(mirror.size() == 2);
+  CHECK(net::text_of(mirror[0]) == "127.0.0.1:8");
+  CHECK(net::text_of(mirror[1]) == "logger:9");
+  CHECK(Connected{"return client:connect('db:7', {mirror = {}})"}.to().mirror.empty());
+}
+
+TEST_CASE("script tcp: a fan-out", "[script]") {
+  const Connected plain{"return client:fanout({'one:7', tcp_resolve('127.0.0.1:8')})"};
+  const auto& by_default = std::get<session::FanOut>(plain.decision);
+  REQUIRE(by_default.targets.size() == 2);
+  CHECK(net::text_of(by_default.targets[0]) == "one:7");
+  CHECK(net::text_of(by_default.targets[1]) == "127.0.0.1:8");
+  CHECK(by_default.on_failure == session::FanOut::OnFailure::Close);
+  CHECK_FALSE(by_default.reply_from.has_value());
+  CHECK(by_default.connect_timeout == Millis{5000});
+  const Connected full{
+      "return client:fanout({'one:7', 'two:7'}, {on_failure = 'continue', reply_from = 2,"
+      " connect_timeout = 1, send_proxy = 'v1', tls = 'require'})"};
+  const auto& wish = std::get<session::FanOut>(full.decision);
+  CHECK(wish.on_failure == session::FanOut::OnFailure::Continue);
+  CHECK(wish.reply_from == 1U);
+  CHECK(wish.connect_timeout == Millis{1000});
+  CHECK(wish.send_proxy == session::SendProxy::V1);
+  CHECK(wish.tls.mode == session::ServerTls::Mode::Require);
+}
+
+TEST_CASE("script tcp: mistakes in a fan-out", "[script]") {
+  const auto with = [](const std::string& arguments) {
+    return Connected{"return client:fanout(" + arguments + ")"};
+  };
+  CHECK(with("").fails_with("Invalid parameters"));
+  CHECK(with("'a:7'").fails_with("table expected, got string"));
+  CHECK(with("{}").fails_with("at least one target expected"));
+  CHECK(with("{'a:7', 'b'}").fails_with("bad target 2 ("));
+  CHECK(with("{'a:7'}, {on_failure = 'stop'}").fails_with("'close' or 'continue' expected"));
+  CHECK(with("{'a:7'}, {reply_from = 2}").fails_with("a whole number from 0 to 1 expected"));
+  CHECK(with("{'a:7'}, {reply_from = 0}").fails_with("targets count from 1"));
+  CHECK(with("{'a:7'}, {mirror = {'b:7'}}").fails_with("unknown option 'mirror'"));
+  CHECK(with("{'a:7'}, {}, 1").fails_with("Invalid parameters"));
+}
+
+TEST_CASE("script tcp: a fan-out is for tcp_listen", "[script]") {
+  Play play{"mysql_listen('*:7', {on_login = print, on_connect = function(client)"
+            " return client:fanout({'a:7'}) end})"};
+  CHECK(Play::say(play.connect()) == "Lua error");
+  CHECK(play.log().contains("returned client:fanout(…); expected: nothing or client:err(…)"));
 }
 
 TEST_CASE("script tcp: the client has no login and no version", "[script]") {

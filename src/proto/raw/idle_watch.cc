@@ -1,0 +1,28 @@
+#include "proto/raw/idle_watch.hh"
+
+#include <utility>
+
+namespace perilune::proto::raw {
+
+IdleWatch::IdleWatch(session::Session& session, Progress progress)
+    : session_(session), progress_(std::move(progress)) {
+  arm();
+}
+
+void IdleWatch::arm() {
+  deadline_.arm(session_.loop(), session_.options().idle_timeout, [this] { look(); });
+}
+
+void IdleWatch::look() {
+  const std::uint64_t now = progress_();
+  if (now == seen_) return session_.stop(session::StopReason::IdleTimeout);
+  seen_ = now;
+  arm();
+}
+
+std::unique_ptr<IdleWatch> watch_idleness(session::Session& session, IdleWatch::Progress progress) {
+  if (session.options().idle_timeout.count() <= 0) return nullptr;
+  return std::make_unique<IdleWatch>(session, std::move(progress));
+}
+
+}  // namespace perilune::proto::raw

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "event/deadline.hh"
+#include "session/session.hh"
+#include "util/unique_function.hh"
+
+namespace perilune::proto::raw {
+
+// Stops a session in which nothing has moved for its listener's idle_timeout.
+class IdleWatch {
+ public:
+  // Changes with every sign of life.
+  using Progress = UniqueFunction<std::uint64_t()>;
+
+  IdleWatch(session::Session& session, Progress progress);
+
+ private:
+  void arm();
+  void look();
+
+  session::Session& session_;
+  Progress progress_;
+  std::uint64_t seen_ = 0;
+  event::Deadline deadline_;
+};
+
+// Null: the listener has no idle_timeout.
+std::unique_ptr<IdleWatch> watch_idleness(session::Session& session, IdleWatch::Progress progress);
+
+}  // namespace perilune::proto::raw
