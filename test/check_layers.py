@@ -37,6 +37,7 @@ FOREIGN = {
     r"fmt/": [r".*"],
     r"uv\.h": [r"event/.*", r"net/.*"],
     r"openssl/": [r"auth/.*", r"net/tls(_context)?\.cc"],
+    r"stringprep\.h": [r"auth/saslprep\.cc"],
     r"sodium(\.h|/)": [r"auth/.*", r"cluster/hash\.cc", r"script/lib_\w+\.cc"],
     r"(lua|luajit|lauxlib|lualib)\.(h|hpp)": [r"lua/.*", r"script/.*"],
     r"nlohmann/": [r"data/json\.cc"],

@@ -7,6 +7,7 @@
 #include "auth/error.hh"
 #include "auth/random.hh"
 #include "auth/secret.hh"
+#include "auth/transport.hh"
 #include "util/bytes.hh"
 #include "util/result.hh"
 
@@ -25,9 +26,6 @@ inline Credentials clone(const Credentials& credentials) {
   return {clone(credentials.password), clone(credentials.password_sha1),
           clone(credentials.caching_sha2_stage1)};
 }
-
-// What lies between us and the server; a clear password never travels over Plain.
-enum class Transport { Plain, Unix, Tls };
 
 // Answers one server's challenges by one method, with known credentials. Pure; one object per login
 // or per AuthSwitchRequest. Keeps its own copy of the secret it needs. Answers that contain a clear

@@ -12,6 +12,7 @@
 #include "auth/ed25519.hh"
 #include "auth/error.hh"
 #include "auth/mysql_parsec.hh"
+#include "auth/password_kinds.hh"
 #include "auth/secret.hh"
 #include "auth/sha256_crypt.hh"
 #include "util/result.hh"
@@ -41,17 +42,6 @@ struct ParsecHash {
   ParsecSalt salt;
   Ed25519Key key{};
 };
-
-// Empty: an account without a password.
-struct ClearPassword {
-  Secret password;
-};
-
-// Every password is right: somebody wants to learn it.
-struct AnyPassword {};
-
-// Every password is wrong, at the price of a real comparison: for users that do not exist.
-struct Nobody {};
 
 using MysqlVerifier = std::variant<ClearPassword, NativeHash, CachingSha2Hash, Ed25519Hash,
                                    ParsecHash, AnyPassword, Nobody>;

@@ -39,3 +39,16 @@ TEST_CASE("xor_into: undoes itself", "[auth]") {
   xor_into(value, mask);
   CHECK(value == original);
 }
+
+// RFC 1321, A.5; RFC 4231, 4.3 and 4.7.
+TEST_CASE("digests: MD5 and HMAC", "[auth]") {
+  CHECK(test::buffer_of(auth::md5(as_bytes("abc"))) ==
+        test::from_hex("900150983cd24fb0d6963f7d28e17f72"));
+  CHECK(test::buffer_of(
+            auth::hmac_sha256(as_bytes("Jefe"), as_bytes("what do ya want for nothing?"))) ==
+        test::from_hex("5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"));
+  const Buffer key(131, std::byte{0xaa});
+  CHECK(test::buffer_of(auth::hmac_sha256(
+            key, as_bytes("Test Using Larger Than Block-Size Key - Hash Key First"))) ==
+        test::from_hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"));
+}

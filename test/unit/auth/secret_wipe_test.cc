@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "auth/mysql_challenge.hh"
+#include "auth/postgres_methods.hh"
 #include "auth/secret.hh"
 #include "exchange.hh"
 #include "support/catch.hh"
@@ -142,5 +143,26 @@ TEST_CASE("mysql challenge: a clear answer is wiped once it is judged", "[auth][
     const auto challenge = test::challenge_of(method, auth::AnyPassword());
     (void)challenge->judge(answer);
     (void)challenge->take_learnt();
+  }));
+}
+
+TEST_CASE("postgres methods: leave no password behind", "[auth][postgres]") {
+  const auth::PostgresVerifier right = auth::ClearPassword{Secret(kPassword)};
+  auth::PostgresCredentials known;
+  known.password = Secret(kPassword);
+  CHECK_FALSE(leaves_password([&] {
+    auth::ScramKeyCache cache;
+    using enum auth::PostgresMethod;
+    for (const auto method : {Md5Password, ScramSha256}) {
+      const auto challenge = auth::make_postgres_challenge(method, {right, "anna", cache});
+      const auto login =
+          auth::make_postgres_login(method, {known, "anna", auth::Transport::Plain, cache});
+      Buffer words = *(*login)->begin(challenge->salt());
+      auto step = challenge->judge(words);
+      if (step->data) step = challenge->judge(**(*login)->next(*step->data));
+      CHECK(step->verdict == auth::PostgresChallenge::Verdict::Accepted);
+      (void)challenge->take_learnt();
+    }
+    (void)auth::parse_postgres_verifier(kPassword);
   }));
 }
