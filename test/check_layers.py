@@ -25,7 +25,7 @@ ALLOWED = {
     "sinks": {"util", "event", "net", "log"},
     # The PROXY protocol is no database's: it comes before any driver.
     "session": {"util", "auth", "event", "stats", "log", "net", "cluster", "wire/proxy_protocol"},
-    "proto": {"session", "util"},
+    "proto": {"session", "cluster", "util"},
     "proto/*": {"session", "cluster", "net", "wire/*", "auth", "event", "stats", "log", "util"},
     "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "util",
                "wire/control/datagram"},

@@ -25,9 +25,8 @@ bool has_lower_twin(const NodeSettings& node, const std::vector<NodeSettings>& n
 }
 
 const Member* find_member(const Members& members, const net::Endpoint& endpoint) noexcept {
-  const auto found = std::ranges::find_if(members, [&endpoint](const Member& member) {
-    return member.settings.endpoint == endpoint;
-  });
+  const auto found = std::ranges::find_if(
+      members, [&endpoint](const Member& member) { return member.settings.endpoint == endpoint; });
   return found == members.end() ? nullptr : &*found;
 }
 
@@ -43,8 +42,7 @@ Cluster::Cluster(Settings settings, const log::Logger& logger, const Cluster* be
   const auto known = before != nullptr ? before->members() : nullptr;
   Members members = make_members(settings_.nodes, nullptr);
   for (Member& member : members) {
-    const Member* const twin =
-        known ? find_member(*known, member.settings.endpoint) : nullptr;
+    const Member* const twin = known ? find_member(*known, member.settings.endpoint) : nullptr;
     if (twin != nullptr) member.node = std::make_shared<Node>(*twin->node);
   }
   members_.set(std::make_shared<const Members>(std::move(members)));

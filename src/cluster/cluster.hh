@@ -34,9 +34,9 @@ using Members = std::vector<Member>;
 
 // What a client wants of a cluster.
 struct Wish {
-  std::string key;        // consistent_hash
-  Buffer source;          // source_hash: bytes of the client's address
-  bool read_only = false;  // rather a read-only node
+  std::string key;                         // consistent_hash
+  Buffer source;                           // source_hash: bytes of the client's address
+  bool read_only = false;                  // rather a read-only node
   std::optional<net::Endpoint> preferred;  // by the script's function
 };
 

@@ -106,8 +106,7 @@ event::Task<> Monitor::probe(std::shared_ptr<Cluster> cluster, std::shared_ptr<W
   if (cluster->settings().disconnect_unavailable) drop_outdone(*cluster, node);
 }
 
-event::Task<> Monitor::resolve(std::shared_ptr<Cluster> cluster,
-                               std::shared_ptr<Watched> watched) {
+event::Task<> Monitor::resolve(std::shared_ptr<Cluster> cluster, std::shared_ptr<Watched> watched) {
   ++under_way_;
   watched->resolving = true;
   const ScopeExit over([this, &watched] {
@@ -175,10 +174,9 @@ event::Task<> Monitor::settle(std::vector<std::shared_ptr<Cluster>> clusters, Mi
 bool Monitor::is_settled(const std::vector<std::shared_ptr<Cluster>>& clusters) const {
   return std::ranges::all_of(clusters, [](const auto& cluster) {
     const auto members = cluster->members();
-    return !cluster->is_monitored() ||
-           std::ranges::none_of(*members, [](const Member& member) {
-             return member.node->health() == NodeState::Unknown;
-           });
+    return !cluster->is_monitored() || std::ranges::none_of(*members, [](const Member& member) {
+      return member.node->health() == NodeState::Unknown;
+    });
   });
 }
 

@@ -7,7 +7,8 @@ namespace perilune::cluster {
 namespace {
 
 bool same_password(const ProbeSettings& one, const ProbeSettings& other) noexcept {
-  if (!one.password || !other.password) return one.password.has_value() == other.password.has_value();
+  if (!one.password || !other.password)
+    return one.password.has_value() == other.password.has_value();
   return one.password->equals(*other.password);
 }
 

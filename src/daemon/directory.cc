@@ -8,6 +8,7 @@
 
 #include "event/first_of.hh"
 #include "event/latch.hh"
+#include "event/timer.hh"
 #include "session/session.hh"
 
 namespace perilune::daemon {
@@ -107,6 +108,26 @@ event::Task<std::optional<session::ServerThread>> Directory::thread_of(std::uint
     if (answer) found = std::move(answer);
   }
   co_return found;
+}
+
+template <typename Function>
+void Directory::tell_all(Function function) {
+  for (const Branch& there : others()) {
+    there.mailbox->post([there, function] { function(*there.sessions); });
+  }
+  // Never inside a session's own callback.
+  loop_.defer([sessions = own_.sessions, function] { function(*sessions); });
+}
+
+void Directory::empty_node(std::shared_ptr<const cluster::Node> node, Millis limit) {
+  tell_all([node](session::SessionList& sessions) { session::drain_at(sessions, *node); });
+  if (limit > Millis{}) tasks_.spawn(empty_later(std::move(node), limit));
+}
+
+event::Task<> Directory::empty_later(std::shared_ptr<const cluster::Node> node, Millis limit) {
+  co_await event::Sleep(loop_, limit);
+  if (!node->is_draining()) co_return;
+  tell_all([node](session::SessionList& sessions) { session::stop_at(sessions, *node); });
 }
 
 std::vector<Branch> Directory::others() const {

@@ -8,6 +8,7 @@
 #include "event/loop.hh"
 #include "event/mailbox.hh"
 #include "event/published.hh"
+#include "event/task_group.hh"
 #include "log/logger.hh"
 #include "log/throttle.hh"
 #include "session/directory.hh"
@@ -36,16 +37,26 @@ class Directory final : public session::Directory {
 
   Directory(event::Loop& loop, Branch own, const Branches& branches, const log::Logger& logger,
             Millis patience = kPatience)
-      : loop_(loop), own_(own), branches_(branches), logger_(logger), patience_(patience) {}
+      : loop_(loop),
+        own_(own),
+        branches_(branches),
+        logger_(logger),
+        patience_(patience),
+        tasks_(loop) {}
   Directory(const Directory&) = delete;
   Directory& operator=(const Directory&) = delete;
 
   event::Task<std::vector<session::SessionRow>> all() override;
   event::Task<bool> disconnect(std::uint32_t id) override;
   event::Task<std::optional<session::ServerThread>> thread_of(std::uint32_t id) override;
+  void empty_node(std::shared_ptr<const cluster::Node> node, Millis limit) override;
   session::SessionList& local() noexcept override { return *own_.sessions; }
 
  private:
+  // Calls function(SessionList&) on each worker's thread, soon.
+  template <typename Function>
+  void tell_all(Function function);
+  event::Task<> empty_later(std::shared_ptr<const cluster::Node> node, Millis limit);
   std::vector<Branch> others() const;
   void report_silence(unsigned worker);
 
@@ -62,6 +73,7 @@ class Directory final : public session::Directory {
   const log::Logger& logger_;
   const Millis patience_;
   log::Throttle throttle_{Millis{10000}};
+  event::TaskGroup tasks_;
 };
 
 }  // namespace perilune::daemon

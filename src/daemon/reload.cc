@@ -9,6 +9,7 @@
 #include "daemon/ask_worker.hh"
 #include "daemon/supervisor.hh"
 #include "daemon/systemd.hh"
+#include "proto/protocols.hh"
 #include "util/error.hh"
 
 namespace perilune::daemon {
@@ -122,8 +123,8 @@ void Supervisor::start_workers(const session::Declaration& first) {
   while (workers_.size() < wanted) {
     const auto index = static_cast<unsigned>(workers_.size());
     workers_.push_back(std::make_unique<Worker>(
-        index,
-        WorkerContext{logger_, registry_.worker(index), next_session_id_, mailbox_, branches_}));
+        index, WorkerContext{logger_, registry_.worker(index), next_session_id_, mailbox_,
+                             branches_, clusters_}));
   }
   auto branches = std::make_shared<std::vector<Branch>>();
   for (const auto& worker : workers_) branches->push_back(worker->branch());
@@ -153,6 +154,8 @@ event::Task<> Supervisor::switch_to(session::Declaration declaration) {
   Control::Prepared controls = control_.prepare(declaration.controls);
   auto listeners = make_listeners(declaration);
   co_await prepare_accepting(prepared);
+  for (const auto& cluster : declaration.clusters) cluster->activate();
+  co_await monitor_.settle(declaration.clusters, kFirstLook);
   co_await likenesses_.settle(kFirstLook);
   if (draining_) co_return;
   commit(std::move(declaration), std::move(prepared), std::move(controls), std::move(listeners));
@@ -221,6 +224,22 @@ std::shared_ptr<const net::TlsServer> Supervisor::make_tls(
   }
   if (!self_signed_) self_signed_ = net::TlsServer::make_self_signed();
   return self_signed_;
+}
+
+cluster::Monitor::Callbacks Supervisor::monitor_callbacks() {
+  cluster::Monitor::Callbacks callbacks;
+  callbacks.probe_of = proto::probe_of;
+  callbacks.drop_sessions = [this](std::shared_ptr<cluster::Node> node) {
+    drop_sessions(std::move(node));
+  };
+  return callbacks;
+}
+
+void Supervisor::drop_sessions(std::shared_ptr<cluster::Node> node) {
+  for (const auto& worker : workers_) {
+    const Branch there = worker->branch();
+    there.mailbox->post([there, node] { session::drop_at(*there.sessions, *node); });
+  }
 }
 
 void Supervisor::report_generations() {

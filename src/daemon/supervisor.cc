@@ -15,7 +15,7 @@ namespace perilune::daemon {
 
 namespace {
 
-constexpr Millis kWatchInterval{100};
+constexpr Millis kWatchInterval = cluster::Monitor::kTick;
 // After the last sessions were told to end.
 constexpr Millis kEndLimit{2000};
 // For the workers' threads to end; longer than it takes to abort a callback with the default limit.
@@ -40,6 +40,8 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       mailbox_(loop_),
       listeners_(passed_sockets()),
       likenesses_(loop_, logger_),
+      clusters_(logger_),
+      monitor_(loop_, clusters_, logger_, monitor_callbacks()),
       rsa_key_(std::make_shared<session::RsaKeySource>()),
       gathered_(std::make_shared<session::MemoryBudget>()),
       control_(loop_, mailbox_, branches_, logger_),
@@ -115,6 +117,7 @@ void Supervisor::drain() {
     });
   }
   likenesses_.stop([this] { part_is_idle(); });
+  monitor_.stop([this] { part_is_idle(); });
   const Millis limit = generation_->settings().drain_timeout;
   if (limit.count() <= 0) return end_sessions();
   drain_deadline_.arm(loop_, limit, [this] { end_sessions(); });
@@ -131,7 +134,7 @@ void Supervisor::end_sessions() {
 }
 
 void Supervisor::part_is_idle() {
-  if (++idle_parts_ == workers_.size() + 1) finish(0);
+  if (++idle_parts_ == workers_.size() + 2) finish(0);
 }
 
 std::size_t Supervisor::sessions() const noexcept {
@@ -170,6 +173,7 @@ void Supervisor::leave_at_once() {
 
 void Supervisor::watch_workers() {
   count_generations();
+  monitor_.tick();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const bool stuck = workers_[i]->check_scripts();
     if (!stuck && worker_stuck_[i] != 0) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cluster/monitor.hh"
+#include "cluster/registry.hh"
 #include "daemon/acceptors.hh"
 #include "daemon/control.hh"
 #include "daemon/generation.hh"
@@ -61,6 +63,8 @@ class Supervisor {
   const session::Listener* listener_before(const session::ListenWhere& where) const noexcept;
   std::shared_ptr<const net::TlsServer> make_tls(const session::ListenerDeclaration& declared,
                                                  const session::Listener* before);
+  cluster::Monitor::Callbacks monitor_callbacks();
+  void drop_sessions(std::shared_ptr<cluster::Node> node);
   void report_generations();
 
   // --- accepting (accept.cc)
@@ -95,6 +99,8 @@ class Supervisor {
   event::Mailbox mailbox_;
   Listeners listeners_;
   Likenesses likenesses_;
+  cluster::Registry clusters_;
+  cluster::Monitor monitor_;
   std::shared_ptr<session::RsaKeySource> rsa_key_;
   std::shared_ptr<session::MemoryBudget> gathered_;
   std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
@@ -117,7 +123,7 @@ class Supervisor {
   bool reload_again_ = false;
   bool draining_ = false;
   bool ending_ = false;
-  std::size_t idle_parts_ = 0;  // of those that drain: the workers and the probes
+  std::size_t idle_parts_ = 0;  // of those that drain: the workers and both kinds of probes
   int status_ = 0;
   event::TaskGroup tasks_;
 };

@@ -107,6 +107,7 @@ event::Task<> Worker::load_candidate(LoadOrder order, event::Reply<Loaded> reply
     options.logger = &context_.logger;
     options.metrics = &context_.metrics;
     options.directory = &directory_;
+    options.clusters = &context_.clusters;
     options.systemd_socket_names = std::move(order.systemd_socket_names);
     auto script = std::make_shared<Script>();
     script->host = std::make_shared<script::Host>(loop_, std::move(options));

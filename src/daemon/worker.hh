@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "cluster/registry.hh"
 #include "daemon/acceptors.hh"
 #include "daemon/directory.hh"
 #include "daemon/generation.hh"
@@ -48,6 +49,7 @@ struct WorkerContext {
   std::atomic<std::uint32_t>& next_session_id;
   event::Mailbox& control;  // of the control thread
   const Branches& branches;
+  cluster::Registry& clusters;
 };
 
 // A thread with its own loop, Lua states and sessions. The functions of the first part may be

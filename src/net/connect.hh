@@ -56,6 +56,11 @@ class Connecting {
   bool no_delay_ = false;
 };
 
+// Whether connecting failed because nothing listens there.
+constexpr bool is_refusal(int code) noexcept {
+  return code == UV_ECONNREFUSED || code == UV_ENOENT;
+}
+
 // Asks the system's resolver, on libuv's thread pool; addresses in the resolver's order, at least
 // one; throws UvError("cannot resolve HOST", …).
 event::Task<std::vector<Address>> resolve(event::Loop& loop, HostName name);

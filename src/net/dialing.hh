@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "event/loop.hh"
@@ -26,6 +27,11 @@ class Dialing {
   // is given up. The limit itself is the caller's to keep. Throws UvError: what resolving, or the
   // last attempt, failed with.
   event::Task<std::unique_ptr<Stream>> dial(Endpoint target, Millis limit);
+  // To these addresses of the target's, if there are any.
+  event::Task<std::unique_ptr<Stream>> dial(Endpoint target, std::vector<Address> known,
+                                            Millis limit) {
+    return known.empty() ? dial(std::move(target), limit) : dial_any(std::move(known), limit);
+  }
   event::Task<std::unique_ptr<Stream>> dial_any(std::vector<Address> addresses, Millis limit);
 
   // That of the present attempt, then that of the connection.

@@ -13,6 +13,7 @@
 #include "lua/class.hh"
 #include "lua/options.hh"
 #include "script/address.hh"
+#include "script/cluster.hh"
 #include "script/hooks.hh"
 #include "script/later.hh"
 #include "script/login.hh"
@@ -26,6 +27,7 @@ namespace {
 using Actions = lua::Class<Action>;
 
 constexpr std::size_t kSqlStateSize = 5;
+constexpr std::uint64_t kMaxRetry = 100;
 
 // What connect() takes of its options.
 constexpr std::array<std::string_view, 8> kConnectOptions{
@@ -33,18 +35,33 @@ constexpr std::array<std::string_view, 8> kConnectOptions{
 
 // …and where nobody logs in; the last ones are there to be refused.
 constexpr std::array<std::string_view, 8> kTcpConnectOptions{
-    "connect_timeout", "mirror", "send_proxy", "tls", "key", "read_only", "retry", "unchecked"};
-constexpr std::array<std::string_view, 3> kTcpLater{"key", "read_only", "retry"};
+    "connect_timeout", "key", "mirror", "retry", "send_proxy", "tls", "read_only", "unchecked"};
 
 constexpr std::array<std::string_view, 5> kFanoutOptions{"connect_timeout", "on_failure",
                                                          "reply_from", "send_proxy", "tls"};
 
-session::Target check_target(lua_State* L, int index, session::Protocol protocol) {
+void check_protocol(int index, const cluster::Cluster& cluster, session::Protocol protocol) {
+  if (protocol_of(cluster) == protocol) return;
+  throw lua::ArgumentError(
+      index, fmt::format("a {}_cluster is not for {}_listen", cluster.settings().protocol,
+                         session::name_of(protocol)));
+}
+
+session::Target check_address(lua_State* L, int index, session::Protocol protocol) {
   if (const auto* object = lua::Class<AddressObject>::test(L, index)) return object->address;
   if (lua_type(L, index) != LUA_TSTRING) lua::fail_type(L, index, "SocketAddress");
   auto endpoint = net::parse_endpoint(lua::text_at(L, index), default_port(protocol));
   if (!endpoint) throw lua::ArgumentError(index, endpoint.error().message);
   return *std::move(endpoint);
+}
+
+void check_target(lua_State* L, int index, session::Protocol protocol, ConnectAction& action) {
+  if (const auto* object = lua::Class<ClusterObject>::test(L, index)) {
+    check_protocol(index, *object->cluster, protocol);
+    action.cluster = object->cluster;
+  } else {
+    action.target = check_address(L, index, protocol);
+  }
 }
 
 // A list of them, where every port must be there.
@@ -55,7 +72,7 @@ std::vector<session::Target> check_targets(lua_State* L, int list) {
     const auto number = static_cast<int>(targets.size() + 1);
     lua_rawgeti(L, list, number);
     try {
-      targets.push_back(check_target(L, lua_gettop(L), session::Protocol::Tcp));
+      targets.push_back(check_address(L, lua_gettop(L), session::Protocol::Tcp));
     } catch (const lua::ArgumentError& error) {
       throw lua::Error(fmt::format("bad target {} ({})", number, error.what()));
     }
@@ -88,16 +105,21 @@ void read_reaching_options(lua_State* L, int index, const lua::Options& options,
   if (const auto timeout = options.duration("connect_timeout")) action.connect_timeout = *timeout;
 }
 
-// Options that only matter with clusters are checked, so that a script may already say them.
+// What counts for clusters.
+void read_choice_options(const lua::Options& options, ConnectAction& action) {
+  action.key = options.text("key");
+  const auto retry = options.integer("retry", kMaxRetry).value_or(action.retry);
+  action.retry = static_cast<unsigned>(retry);
+}
+
 void read_connect_options(lua_State* L, int index, ConnectAction& action) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
   const lua::Options options{L, index, "option", kConnectOptions};
   action.mirror = read_mirror(L, options);
   read_reaching_options(L, index, options, session::Protocol::Mysql, action);
-  options.boolean("read_only");
-  options.text("key");
-  options.integer("retry", 100);
+  read_choice_options(options, action);
+  action.read_only = options.boolean("read_only").value_or(false);
   action.unchecked = options.boolean("unchecked").value_or(false);
 }
 
@@ -105,14 +127,15 @@ void read_tcp_connect_options(lua_State* L, int index, ConnectAction& action) {
   if (lua_isnoneornil(L, index)) return;
   lua::check_table(L, index);
   const lua::Options options{L, index, "option", kTcpConnectOptions};
-  for (const std::string_view name : kTcpLater) {
-    if (options.has(name)) fail_later(name);
+  if (options.has("read_only")) {
+    throw lua::Error("'read_only' is not for tcp_listen: nobody asks servers there what they are");
   }
   if (options.has("unchecked")) {
     throw lua::Error("'unchecked' is not for tcp_listen: nobody logs in there");
   }
   action.mirror = read_mirror(L, options);
   read_reaching_options(L, index, options, session::Protocol::Tcp, action);
+  read_choice_options(options, action);
 }
 
 session::FanOut::OnFailure read_on_failure(const lua::Options& options) {
@@ -138,16 +161,25 @@ void read_fanout_options(lua_State* L, int index, session::FanOut& action) {
   read_reaching_options(L, index, options, session::Protocol::Tcp, action);
 }
 
+// The target is at 2. The action keeps the function of a cluster as the cluster does.
+int push_connect(lua_State* L, ConnectAction action) {
+  const bool by_function = action.cluster && action.cluster->settings().by_function;
+  Actions::push(L, Action{std::move(action)});
+  if (!by_function) return 1;
+  lua_getfenv(L, 2);
+  lua_setfenv(L, -2);
+  return 1;
+}
+
 int push_tcp_connect_action(lua_State* L) {
   if (lua_gettop(L) > 3) {
     throw lua::Error("client:connect(target [, options]): with tcp_listen there is no login");
   }
   check_argument_count(L, 1, 2);
   ConnectAction action;
-  action.target = check_target(L, 2, session::Protocol::Tcp);
+  check_target(L, 2, session::Protocol::Tcp, action);
   read_tcp_connect_options(L, 3, action);
-  Actions::push(L, Action{std::move(action)});
-  return 1;
+  return push_connect(L, std::move(action));
 }
 
 void read_error_options(lua_State* L, int index, session::Refuse& refusal) {
@@ -174,6 +206,8 @@ void read_error_options(lua_State* L, int index, session::Refuse& refusal) {
 session::ConnectTo ConnectAction::decision() const {
   session::ConnectTo decision;
   decision.target = target;
+  decision.cluster = cluster;
+  decision.retry = retry;
   decision.login = login;
   decision.credentials = auth::clone(credentials);
   decision.tls = tls;
@@ -230,12 +264,11 @@ int push_connect_action(lua_State* L, const SessionHooks& hooks) {
   if (protocol == session::Protocol::Tcp) return push_tcp_connect_action(L);
   check_argument_count(L, 2, 3);
   ConnectAction action;
-  action.target = check_target(L, 2, protocol);
+  check_target(L, 2, protocol, action);
   lua::check_table(L, 3);
   read_login(L, 3, hooks.login(), action);
   read_connect_options(L, 4, action);
-  Actions::push(L, Action{std::move(action)});
-  return 1;
+  return push_connect(L, std::move(action));
 }
 
 }  // namespace perilune::script

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -16,6 +17,10 @@ class SessionHooks;
 // client:connect(…) as the script wrote it.
 struct ConnectAction {
   session::Target target;
+  std::shared_ptr<cluster::Cluster> cluster;  // instead of it
+  bool read_only = false;
+  std::optional<std::string> key;
+  unsigned retry = 2;
   session::Login login;
   auth::Credentials credentials;
   session::ServerTls tls;

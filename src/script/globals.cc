@@ -11,6 +11,7 @@
 #include "script/address.hh"
 #include "script/cgroup.hh"
 #include "script/client.hh"
+#include "script/cluster.hh"
 #include "script/control_listen.hh"
 #include "script/host.hh"
 #include "script/later.hh"
@@ -101,6 +102,7 @@ constexpr lua::Function kFunctions[] = {
     {"disconnect", lua::guarded<disconnect>, true},
     {"local_sessions", lua::guarded<local_sessions>},
     {"monotonic", lua::guarded<push_time<std::chrono::steady_clock>>},
+    {"mysql_cluster", lua::guarded<mysql_cluster>},
     {"mysql_listen", lua::guarded<mysql_listen>},
     {"mysql_resolve", lua::guarded<mysql_resolve>, true},
     {"now", lua::guarded<push_time<std::chrono::system_clock>>},
@@ -108,6 +110,7 @@ constexpr lua::Function kFunctions[] = {
     {"sessions", lua::guarded<sessions>, true},
     {"settings", lua::guarded<settings>},
     {"sleep", lua::guarded<sleep>, true},
+    {"tcp_cluster", lua::guarded<tcp_cluster>},
     {"tcp_listen", lua::guarded<tcp_listen>},
     {"tcp_resolve", lua::guarded<tcp_resolve>, true},
 };
@@ -152,6 +155,7 @@ void open_globals(lua_State* L) {
   define_logins(L);
   define_clients(L);
   define_cgroups(L);
+  define_clusters(L);
   lua_newtable(L);
   define_addresses(L);
   lua::set_functions(L, kFunctions);

@@ -27,6 +27,15 @@ constexpr Callback kOnDisconnect{"on_disconnect", true};
 // All that a client learns of a mistake in the script.
 constexpr const char* kClientMessage = "Lua error";
 
+// Zero: there is none.
+int index_of_result(const Callback& callback, const lua::Call& call) noexcept {
+  return callback.last_counts ? call.result_count() : std::min(call.result_count(), 1);
+}
+
+bool is_up_to_function(const session::ConnectTo& decision) noexcept {
+  return decision.cluster && decision.cluster->settings().by_function;
+}
+
 // While the client is asked its time counts, not the callback's.
 class ClientsTurn {
  public:
@@ -131,7 +140,12 @@ event::Task<session::Decision> SessionHooks::ask(const Callback& callback, int f
   bool in_time = true;
   const bool over = call.start([this, function](lua_State* L) { return push_call(L, function); });
   if (!over) in_time = co_await finish_in_time(call);
-  co_return decide(callback, call, in_time);
+  session::Decision decision = decide(callback, call, in_time);
+  auto* const target = std::get_if<session::ConnectTo>(&decision);
+  if (target == nullptr || !is_up_to_function(*target)) co_return decision;
+  const bool chosen = co_await choose_node(call, index_of_result(callback, call), *target);
+  if (!chosen) co_return failure();
+  co_return decision;
 }
 
 event::Task<bool> SessionHooks::finish_in_time(lua::Call& call) {
@@ -156,7 +170,7 @@ std::optional<const Action*> SessionHooks::result_of(const Callback& callback,
     return report(callback, fmt::format("returned {} values; only one can count", count));
   }
   lua_State* const results = call.results();
-  const int index = callback.last_counts ? count : std::min(count, 1);
+  const int index = index_of_result(callback, call);
   const bool nothing = index == 0 || lua_isnil(results, index);
   if (nothing && callback.may_proceed) return nullptr;
   // Reading needs room on a stack that must not grow here.
@@ -201,8 +215,10 @@ session::Decision SessionHooks::admit(const Callback& callback, const Action& ac
     return failure();
   }
   if (!checked) host_->warn_unchecked(handler_, session_);
-  if (connect != nullptr) return connect->decision();
-  return session::Serve{};
+  if (connect == nullptr) return session::Serve{};
+  session::ConnectTo decision = connect->decision();
+  prepare_wish(*connect, decision);
+  return decision;
 }
 
 bool SessionHooks::is_checked() const {

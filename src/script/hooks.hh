@@ -77,6 +77,13 @@ class SessionHooks final : public session::Hooks {
                                          bool in_time);
   session::Decision decide(const Callback& callback, const lua::Call& call, bool in_time);
   session::Decision admit(const Callback& callback, const Action& action);
+  // What the nodes of a cluster are asked for (balance.cc).
+  void prepare_wish(const ConnectAction& action, session::ConnectTo& decision) const;
+  // The cluster's function: `action` is where the call's result is that led there. False: it
+  // failed, which is logged then.
+  event::Task<bool> choose_node(const lua::Call& decided, int action, session::ConnectTo& decision);
+  bool take_choice(const lua::Call& call, bool in_time, const cluster::Members& nodes,
+                   session::ConnectTo& decision);
   bool is_checked() const;  // the client, by anything
   static session::Refuse failure();  // what the client is told then
   // A callback's failure, to the log; absent is what came of it.

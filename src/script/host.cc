@@ -38,6 +38,7 @@ Host::Host(event::Loop& loop, HostOptions options)
     : loop_(loop),
       options_(std::move(options)),
       state_(loop, options_.sources, initial_memory()),
+      own_clusters_(*options_.logger),
       background_(loop) {
   state_.set_owner(this);
   state_.watch().set_limit(settings().callback_cpu_limit);
@@ -154,6 +155,10 @@ std::string Host::describe() const {
     text += fmt::format("{}_listen {}: {}\n", session::name_of(listener.protocol), listener.label,
                         fmt::join(listener.callbacks, ", "));
   }
+  for (const auto& cluster : declaration_.clusters) {
+    text += fmt::format("{}_cluster {}: {} nodes\n", cluster->settings().protocol, cluster->name(),
+                        cluster->settings().nodes.size());
+  }
   for (const auto& control : declaration_.controls) {
     text += fmt::format("control_listen {}\n", control.label);
   }
@@ -196,6 +201,18 @@ std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& op
   auto& client = tls_clients_[options];
   if (!client) client = std::make_shared<net::TlsClient>(options);
   return client;
+}
+
+std::shared_ptr<cluster::Cluster> Host::find_or_make_cluster(cluster::Settings settings) {
+  cluster::Registry& registry = options_.clusters != nullptr ? *options_.clusters : own_clusters_;
+  auto cluster = registry.find_or_make(std::move(settings));
+  auto& declared = declaration_.clusters;
+  if (!is_loading()) {
+    cluster->activate();
+  } else if (std::ranges::find(declared, cluster) == declared.end()) {
+    declared.push_back(cluster);
+  }
+  return cluster;
 }
 
 std::unique_ptr<std::optional<lua::Call>> Host::take_call() {

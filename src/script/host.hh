@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "cluster/registry.hh"
 #include "event/deadline.hh"
 #include "event/latch.hh"
 #include "event/loop.hh"
@@ -40,6 +41,7 @@ struct HostOptions {
   const log::Logger* logger = nullptr;  // outlives the host, as do the next two
   stats::Cells* metrics = nullptr;
   session::Directory* directory = nullptr;  // null: there are no sessions
+  cluster::Registry* clusters = nullptr;    // null: this script's are all there are
   std::vector<std::string> systemd_socket_names;  // one per socket that systemd passed
   bool check_only = false;
 };
@@ -106,6 +108,8 @@ class Host : public std::enable_shared_from_this<Host> {
   // The same object for equal options: files are read once, and sessions resumed. Throws
   // ConfigError.
   std::shared_ptr<net::TlsClient> tls_client(const net::TlsClientOptions& options);
+  // Declares it in the main chunk; later on it is used at once.
+  std::shared_ptr<cluster::Cluster> find_or_make_cluster(cluster::Settings settings);
   // A place for a call that is over soon: the same one again and again.
   std::unique_ptr<std::optional<lua::Call>> take_call();
   void give_back(std::unique_ptr<std::optional<lua::Call>> place) noexcept;
@@ -125,6 +129,7 @@ class Host : public std::enable_shared_from_this<Host> {
   event::Loop& loop_;
   HostOptions options_;
   lua::State state_;
+  cluster::Registry own_clusters_;
   session::Declaration declaration_;
   std::deque<Handler> handlers_;  // sessions refer to them
   std::map<net::TlsClientOptions, std::shared_ptr<net::TlsClient>> tls_clients_;

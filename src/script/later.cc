@@ -11,9 +11,8 @@ namespace {
 
 constexpr const char* kFunctions[] = {
     "admin_listen",  "every",         "log_file",          "log_journal",  "log_socket",
-    "log_syslog",    "mssql_cluster", "mssql_listen",      "mssql_resolve", "mysql_cluster",
-    "pgsql_cluster", "pgsql_listen",  "pgsql_resolve",     "prometheus_listen", "shared",
-    "tcp_cluster",
+    "log_syslog",    "mssql_cluster", "mssql_listen",      "mssql_resolve", "pgsql_cluster",
+    "pgsql_listen",  "pgsql_resolve", "prometheus_listen", "shared",
 };
 
 constexpr const char* kLibraries[] = {

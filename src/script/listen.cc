@@ -12,6 +12,7 @@
 #include "lua/class.hh"
 #include "lua/options.hh"
 #include "script/address.hh"
+#include "script/cluster.hh"
 #include "script/globals.hh"
 #include "script/host.hh"
 #include "script/later.hh"
@@ -239,18 +240,28 @@ net::Endpoint read_server(lua_State* L, const lua::Options& options) {
   if (const auto* object = lua::Class<AddressObject>::test(L, lua_gettop(L))) {
     return object->address;
   }
-  if (lua_type(L, -1) != LUA_TSTRING) options.fail("like", "address or list of addresses expected");
+  if (lua_type(L, -1) != LUA_TSTRING) {
+    options.fail("like", "a cluster, an address or a list of addresses expected");
+  }
   auto server =
       net::parse_endpoint(lua::text_at(L, -1), default_port(session::Protocol::Mysql));
   if (!server) options.fail("like", server.error().message);
   return *std::move(server);
 }
 
-// The servers to look like: one, or a list.
+std::vector<net::Endpoint> servers_of(const cluster::Cluster& cluster) {
+  std::vector<net::Endpoint> servers;
+  for (const auto& node : cluster.settings().nodes) servers.push_back(node.endpoint);
+  return servers;
+}
+
+// The servers to look like: a cluster's, one, or a list.
 std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options& options) {
   std::vector<net::Endpoint> servers;
   lua_getfield(L, table, "like");
-  if (lua_istable(L, -1)) {
+  if (const auto* object = lua::Class<ClusterObject>::test(L, lua_gettop(L))) {
+    servers = servers_of(*object->cluster);
+  } else if (lua_istable(L, -1)) {
     const int list = lua_gettop(L);
     for (lua_rawgeti(L, list, 1); !lua_isnil(L, -1);
          lua_rawgeti(L, list, static_cast<int>(servers.size() + 1))) {

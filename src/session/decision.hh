@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "auth/mysql_methods.hh"
+#include "cluster/cluster.hh"
 #include "net/address.hh"
 #include "net/tls_context.hh"
 #include "util/clock.hh"
@@ -54,7 +55,11 @@ struct ServerTls {
 
 // Log in to a server. Without credentials the client's own login is passed through.
 struct ConnectTo {
-  Target target;
+  Target target;                              // of a cluster: its node, once one is chosen
+  std::vector<net::Address> addresses;        // the target's, where they are known already
+  std::shared_ptr<cluster::Cluster> cluster;  // null: the target is all there is
+  cluster::Wish wish;
+  unsigned retry = 2;  // other nodes that are tried
   Login login;
   auth::Credentials credentials;
   ServerTls tls;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cluster/cluster.hh"
+
 namespace perilune::session {
 
 namespace {
@@ -40,6 +42,16 @@ std::optional<std::string> missing(const std::vector<ControlDeclaration>& ours,
   return std::nullopt;
 }
 
+using Clusters = std::vector<std::shared_ptr<cluster::Cluster>>;
+
+std::optional<std::string> missing(const Clusters& ours, const Clusters& theirs) {
+  for (const auto& cluster : ours) {
+    if (std::ranges::find(theirs, cluster) != theirs.end()) continue;
+    return fmt::format("the cluster {} is missing or another", cluster->name());
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 const char* name_of(Protocol protocol) noexcept {
@@ -57,6 +69,8 @@ std::optional<std::string> Declaration::difference(const Declaration& other) con
   if (const auto extra = missing(other.listeners, listeners)) return "additionally, " + *extra;
   if (const auto lacking = missing(controls, other.controls)) return lacking;
   if (const auto extra = missing(other.controls, controls)) return "additionally, " + *extra;
+  if (const auto lacking = missing(clusters, other.clusters)) return lacking;
+  if (const auto extra = missing(other.clusters, clusters)) return "additionally, " + *extra;
   if (listeners.size() != other.listeners.size()) return "the number of listeners differs";
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -11,6 +12,10 @@
 #include "net/network.hh"
 #include "net/tls_context.hh"
 #include "util/clock.hh"
+
+namespace perilune::cluster {
+class Cluster;
+}
 
 namespace perilune::session {
 
@@ -107,6 +112,8 @@ struct ScriptSettings {
 struct Declaration {
   std::vector<ListenerDeclaration> listeners;  // in the script's order; compared as a set
   std::vector<ControlDeclaration> controls;    // likewise
+  // Likewise; the same one is the same object.
+  std::vector<std::shared_ptr<cluster::Cluster>> clusters;
   ScriptSettings settings;
   bool uses_myproxy_names = false;  // on_handshake_response: one worker by default
 

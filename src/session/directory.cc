@@ -25,6 +25,10 @@ SessionRow row_of(const Session& session, unsigned worker) {
   return row;
 }
 
+bool is_at(const Session& session, const cluster::Node& node) noexcept {
+  return session.lease && &session.lease->node() == &node;
+}
+
 }  // namespace
 
 std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker) {
@@ -71,6 +75,25 @@ std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id) {
   thread.user = session->user;
   thread.account = session->account;
   return thread;
+}
+
+void drain_at(SessionList& sessions, const cluster::Node& node) {
+  sessions.for_each([&node](Session& session) {
+    if (is_at(session, node)) session.drain();
+  });
+}
+
+void stop_at(SessionList& sessions, const cluster::Node& node) {
+  sessions.for_each([&node](Session& session) {
+    if (is_at(session, node)) session.stop(StopReason::Shutdown);
+  });
+}
+
+void drop_at(SessionList& sessions, const cluster::Node& node) {
+  sessions.for_each([&node](Session& session) {
+    const bool drops = is_at(session, node) && !session.lease->is_read_only();
+    if (drops) session.stop(StopReason::NodeUnavailable);
+  });
 }
 
 }  // namespace perilune::session

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,6 +12,10 @@
 #include "net/address.hh"
 #include "session/declaration.hh"
 #include "util/clock.hh"
+
+namespace perilune::cluster {
+class Node;
+}
 
 namespace perilune::session {
 
@@ -58,6 +63,9 @@ class Directory {
   virtual event::Task<bool> disconnect(std::uint32_t id) = 0;
   // No value: there is no session of that id, or none with statements.
   virtual event::Task<std::optional<ServerThread>> thread_of(std::uint32_t id) = 0;
+  // Has the sessions at a node that drains end at their quiet moments, and what is left of them
+  // after `limit`, if the node still drains then; zero: they are not told to.
+  virtual void empty_node(std::shared_ptr<const cluster::Node> node, Millis limit) = 0;
   // Those of this worker.
   virtual SessionList& local() noexcept = 0;
 
@@ -72,5 +80,9 @@ bool disconnect(SessionList& sessions, std::uint32_t id);
 std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id);
 // Drops the sessions of an account, in whatever phase they are; how many.
 std::size_t drop_account(SessionList& sessions, std::string_view account);
+void drain_at(SessionList& sessions, const cluster::Node& node);
+void stop_at(SessionList& sessions, const cluster::Node& node);
+// Those that would rather be at a better node: not those that wanted a read-only one.
+void drop_at(SessionList& sessions, const cluster::Node& node);
 
 }  // namespace perilune::session

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "cluster/node.hh"
 #include "event/latch.hh"
 #include "event/loop.hh"
 #include "event/task_group.hh"
@@ -57,7 +58,8 @@ enum class StopReason : std::uint8_t {
   Dropped,     // without a word, so that the client connects again
   HandshakeTimeout,
   IdleTimeout,
-  Shutdown,  // the daemon ends now
+  NodeUnavailable,  // the cluster has better nodes
+  Shutdown,         // the daemon ends now
 };
 
 // The part of a protocol that can end a session in good order where it stands. All calls come from
@@ -177,6 +179,7 @@ class Session final : private net::HangupListener {
   SharedText server_version;                      // announced, then the server's own
   net::SmallAddress server;                       // none before it is connected
   std::unique_ptr<const KnownLogin> known_login;  // null: passed through
+  std::unique_ptr<const cluster::Lease> lease;    // of a cluster's node; null: none
 
  private:
   SessionList* list_ = nullptr;

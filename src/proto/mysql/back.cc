@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "event/first_of.hh"
+#include "net/connect.hh"
 #include "proto/mysql/errors.hh"
-#include "session/proxy_header.hh"
 #include "session/server_tls.hh"
 #include "wire/mysql/reply.hh"
 
@@ -31,43 +31,49 @@ LoginFailure tls_failure(const std::string& reason) {
 
 }  // namespace
 
+Back::Back(session::Session& session, net::SmallAddress& server)
+    : Back(BackServices{session.loop(), session.services().background, &session.metrics(),
+                        session.listener().open},
+           server) {}
+
+Back::Back(BackServices services, net::SmallAddress& server)
+    : services_(std::move(services)), server_(server), dialing_(services_.loop) {}
+
 Back::~Back() {
-  auto& background = session_.services().background;
-  event::Loop& loop = session_.loop();
+  auto& background = services_.background;
+  event::Loop& loop = services_.loop;
   if (auto attempt = dialing_.take_attempt()) {
-    HeldPlace place{session_.listener().open};
-    background.spawn(
-        break_off(loop, std::move(*attempt), std::move(proxy_header_), std::move(place)));
+    background.spawn(break_off(loop, std::move(*attempt), std::move(proxy_header_), hold_place()));
   } else if (stream_ && !over_) {
-    HeldPlace place{session_.listener().open};
     if (point_.sequence != 0) point_.sequence = channel_->sequence();
-    background.spawn(break_off(loop, std::move(stream_), std::move(point_), std::move(place)));
+    background.spawn(break_off(loop, std::move(stream_), std::move(point_), hold_place()));
   }
 }
 
-void Back::announce(session::SendProxy version) {
-  proxy_header_ = session::make_proxy_header(session_, version);
+HeldPlace Back::hold_place() const {
+  return services_.places ? HeldPlace{services_.places} : HeldPlace{};
 }
 
-event::Task<> Back::open(session::Target target, Millis limit) {
-  const std::string name = net::text_of(target);
-  auto opening = open_any(std::move(target), limit);
+event::Task<> Back::open(const session::ConnectTo& decision, Millis limit) {
+  const std::string name = net::text_of(decision.target);
+  auto opening = open_any(decision.target, decision.addresses, limit);
   bool in_time = false;
-  std::string reason;
   try {
-    in_time = co_await event::within(session_.loop(), limit, std::move(opening));
+    in_time = co_await event::within(services_.loop, limit, std::move(opening));
   } catch (const event::UvError& e) {
-    reason = uv_strerror(e.code());
+    problem_ = uv_strerror(e.code());
+    refused_ = net::is_refusal(e.code());
   }
   if (!in_time) dialing_.give_up();
-  if (reason.empty() && !in_time) reason = stream_ ? "the server is silent" : "timed out";
-  if (reason.empty()) co_return;
-  session_.metrics().connect_errors.add();
-  throw connection_failure(name, reason);
+  if (problem_.empty() && !in_time) problem_ = stream_ ? "the server is silent" : "timed out";
+  if (problem_.empty()) co_return;
+  if (services_.metrics != nullptr) services_.metrics->connect_errors.add();
+  throw connection_failure(name, problem_);
 }
 
-event::Task<> Back::open_any(session::Target target, Millis limit) {
-  stream_ = co_await dialing_.dial(std::move(target), limit);
+event::Task<> Back::open_any(session::Target target, std::vector<net::Address> known,
+                             Millis limit) {
+  stream_ = co_await dialing_.dial(std::move(target), std::move(known), limit);
   stream_->set_sensitive(true);
   stream_->write(proxy_header_);
   channel_.emplace(*stream_, "Server");
@@ -87,7 +93,7 @@ event::Task<> Back::receive_greeting() {
   auto greeting = wire::decode_greeting(payload);
   if (!greeting) {
     over_ = true;  // whatever this is, it does not count handshakes
-    session_.metrics().server_malformed.add();
+    if (services_.metrics != nullptr) services_.metrics->server_malformed.add();
     throw LoginFailure(handshake_err("Malformed packet from server"),
                        fmt::format("malformed greeting of {}: {}", server_.expand().text(),
                                    greeting.error().what));
@@ -113,7 +119,7 @@ event::Task<> Back::secure(wire::HandshakeResponse& response, const session::Con
   session::start_tls(*stream_, decision, dialing_.address());
   auto shaking = shake_hands();
   const bool in_time =
-      co_await event::within(session_.loop(), decision.connect_timeout, std::move(shaking));
+      co_await event::within(services_.loop, decision.connect_timeout, std::move(shaking));
   if (!in_time) throw tls_failure("the server is silent");
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "auth/mysql_methods.hh"
 #include "event/task.hh"
@@ -17,24 +20,38 @@
 
 namespace perilune::proto::mysql {
 
+// What a login at a server needs of those for whom it is made.
+struct BackServices {
+  event::Loop& loop;
+  event::TaskGroup& background;     // for what it leaves behind
+  stats::Cells* metrics = nullptr;  // null: it is not counted
+  // The listener's open sessions; null: no client is behind it.
+  std::shared_ptr<std::atomic<std::uint64_t>> places;
+};
+
 // The login at a server: here we play the client. However it ends, what the server asks is
 // answered: servers count handshakes that were broken off and block the host for them.
 class Back {
  public:
-  explicit Back(session::Session& session) noexcept : Back(session, session.server) {}
+  explicit Back(session::Session& session) : Back(session, session.server) {}
   // A login beside the session's own: `server` is where the address of the connection is noted.
-  Back(session::Session& session, net::SmallAddress& server) noexcept
-      : session_(session), server_(server), dialing_(session.loop()) {}
+  Back(session::Session& session, net::SmallAddress& server);
+  // A login without a session.
+  Back(BackServices services, net::SmallAddress& server);
   Back(const Back&) = delete;
   Back& operator=(const Back&) = delete;
   ~Back();
 
-  // The connection begins with a PROXY header about the session's client. Before open().
-  void announce(session::SendProxy version);
+  // The connection begins with a PROXY header. Before open().
+  void announce(Buffer proxy_header) noexcept { proxy_header_ = std::move(proxy_header); }
 
-  // Resolves, connects (to each address in turn) and receives the greeting, all within the
-  // decision's connect_timeout. Throws LoginFailure.
-  event::Task<> open(session::Target target, Millis limit);
+  // Resolves, connects (to each address in turn) and receives the greeting, all within the limit.
+  // Throws LoginFailure, or PeerError for a server that ends the connection.
+  event::Task<> open(const session::ConnectTo& decision, Millis limit);
+  // After open() has thrown: nothing listens there.
+  bool was_refused() const noexcept { return refused_; }
+  // …or why there is no connection; empty: there was one.
+  const std::string& connect_problem() const noexcept { return problem_; }
 
   const wire::mysql::Greeting& greeting() const noexcept { return greeting_; }
 
@@ -62,11 +79,12 @@ class Back {
   std::unique_ptr<net::Stream> take() noexcept;
 
  private:
-  event::Task<> open_any(session::Target target, Millis limit);
+  event::Task<> open_any(session::Target target, std::vector<net::Address> known, Millis limit);
+  HeldPlace hold_place() const;
   event::Task<> receive_greeting();
   event::Task<> shake_hands();
 
-  session::Session& session_;
+  const BackServices services_;
   net::SmallAddress& server_;
   Buffer proxy_header_;  // the first bytes of each connection
   net::Dialing dialing_;
@@ -74,6 +92,8 @@ class Back {
   std::optional<Channel> channel_;
   wire::mysql::Greeting greeting_;
   LoginPoint point_;
+  std::string problem_;
+  bool refused_ = false;
   bool over_ = false;  // by the server's verdict, or for want of a server that counts
 };
 

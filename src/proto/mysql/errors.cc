@@ -62,6 +62,8 @@ Err farewell_err(session::StopReason reason) {
                       "The client was disconnected because of inactivity");
     case session::StopReason::Disconnect:
       return make_err(ErrorCode::ConnectionKilled, "70100", "Connection was killed");
+    case session::StopReason::NodeUnavailable:
+      return command_err("Node is unavailable");
     case session::StopReason::None:
     case session::StopReason::ClientGone:
     case session::StopReason::Dropped:

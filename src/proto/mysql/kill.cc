@@ -11,8 +11,9 @@
 #include "proto/mysql/back.hh"
 #include "proto/mysql/channel.hh"
 #include "proto/mysql/errors.hh"
-#include "proto/mysql/methods.hh"
+#include "proto/mysql/own_login.hh"
 #include "session/directory.hh"
+#include "session/proxy_header.hh"
 #include "wire/mysql/handshake.hh"
 #include "wire/mysql/protocol.hh"
 
@@ -37,16 +38,6 @@ wire::Err denied(std::uint64_t id, const session::ServerThread& thread, std::str
                               thread.server.text(), why));
 }
 
-// A connection for one statement without a result.
-wire::HandshakeResponse modest_client() {
-  using namespace wire::capability;
-  wire::HandshakeResponse client;
-  client.capabilities = kMysql | kProtocol41 | kSecureConnection | kPluginAuth;
-  client.max_packet_size = wire::kMaxPacket;
-  client.character_set = kUtf8mb4;
-  return client;
-}
-
 session::ConnectTo same_login_at(const session::ServerThread& thread,
                                  const session::KnownLogin& known) {
   session::ConnectTo decision;
@@ -58,13 +49,6 @@ session::ConnectTo same_login_at(const session::ServerThread& thread,
   decision.connect_timeout = known.connect_timeout;
   decision.send_proxy = known.send_proxy;
   return decision;
-}
-
-void send_command(Channel& channel, wire::Command command, std::string_view argument) {
-  Buffer payload{std::byte{static_cast<std::uint8_t>(command)}};
-  append(payload, as_bytes(argument));
-  channel.set_sequence(0);
-  channel.send(payload);
 }
 
 KillAnswer read_answer(Bytes payload) {
@@ -80,8 +64,8 @@ event::Task<KillAnswer> kill_at(session::Session& killer, session::ConnectTo dec
                                 std::string statement) {
   net::SmallAddress address;
   Back server{killer, address};
-  server.announce(decision.send_proxy);
-  co_await server.open(decision.target, decision.connect_timeout);
+  server.announce(session::make_proxy_header(killer, decision.send_proxy));
+  co_await server.open(decision, decision.connect_timeout);
   const wire::HandshakeResponse client = modest_client();
   co_await log_in_with_credentials(client, server, decision);
   const std::unique_ptr<net::Stream> stream = server.take();

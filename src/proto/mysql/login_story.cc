@@ -9,6 +9,7 @@
 #include "auth/mariadb_tls_proof.hh"
 #include "proto/mysql/authenticate.hh"
 #include "proto/mysql/errors.hh"
+#include "session/proxy_header.hh"
 
 namespace perilune::proto::mysql {
 
@@ -35,6 +36,21 @@ std::unique_ptr<const session::KnownLogin> known_login(const session::ConnectTo&
   known->connect_timeout = decision.connect_timeout;
   known->send_proxy = decision.send_proxy;
   return known;
+}
+
+event::Task<session::LeasePtr> place(cluster::Attempts& attempts, session::ConnectTo& decision) {
+  session::LeasePtr lease;
+  std::string complaint;
+  try {
+    lease = co_await session::take_place(attempts, decision);
+  } catch (const cluster::NoNode& error) {
+    complaint = error.what();
+  }
+  if (lease) co_return lease;
+  const std::string& name = decision.cluster->name();
+  throw LoginFailure(
+      handshake_err(fmt::format("Connection error: no server of cluster {} is available", name)),
+      complaint);
 }
 
 }  // namespace
@@ -84,6 +100,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell_change(Connection& pre
   session::Decision decision = co_await ask_script(std::move(login));
   if (is_refused(decision)) co_return nullptr;
   auto* const target = std::get_if<session::ConnectTo>(&decision);
+  if (target != nullptr) stay_if_possible(*target);
   if (target != nullptr && is_present(*target, present)) {
     co_return co_await change_in_place(std::move(*target), present);
   }
@@ -135,9 +152,9 @@ bool LoginStory::is_refused(const session::Decision& decision) {
 event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo decision) {
   // Until a change has succeeded the session is where it was.
   net::SmallAddress connected;
-  Back server{session_, client_.is_change() ? connected : session_.server};
-  server.announce(decision.send_proxy);
-  co_await server.open(decision.target, decision.connect_timeout);
+  net::SmallAddress& address = client_.is_change() ? connected : session_.server;
+  Reached reached = co_await reach(decision, address);
+  Back& server = *reached.server;
   session_.server_version = server.greeting().server_version;
   // Who was challenged by us cannot be challenged by the server as well.
   const bool by_ourselves = decision.has_credentials() || challenge_.was_made();
@@ -154,9 +171,64 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
   const std::uint32_t thread = server.greeting().connection_id;
   auto connection = welcome(server, std::move(ok), capabilities, decision);
   if (connected) session_.server = std::move(connected);
+  if (client_.is_change()) session_.lease = std::move(reached.lease);
   session_.server_thread = thread;
   session_.known_login = std::move(known);
   co_return connection;
+}
+
+event::Task<LoginStory::Reached> LoginStory::reach(session::ConnectTo& decision,
+                                                   net::SmallAddress& address) {
+  if (decision.cluster) co_return co_await reach_node(decision, address);
+  Reached reached;
+  reached.server = make_server(decision, address);
+  co_await reached.server->open(decision, decision.connect_timeout);
+  co_return reached;
+}
+
+// The place counts for the session from the first moment; in a change, beside the one it has.
+event::Task<LoginStory::Reached> LoginStory::reach_node(session::ConnectTo& decision,
+                                                        net::SmallAddress& address) {
+  cluster::Attempts attempts = session::make_attempts(session_, decision);
+  Reached reached;
+  session::LeasePtr& lease = client_.is_change() ? reached.lease : session_.lease;
+  for (;;) {
+    lease = co_await place(attempts, decision);
+    reached.server = make_server(decision, address);
+    std::exception_ptr failure;
+    std::string reason;
+    try {
+      co_await reached.server->open(decision, attempts.share());
+    } catch (const PeerError& error) {
+      failure = std::current_exception();
+      reason = error.what();
+    }
+    if (!failure) break;
+    const bool refused = reached.server->was_refused();
+    if (!reached.server->connect_problem().empty()) reason = reached.server->connect_problem();
+    address = {};
+    const bool more = session::give_up_place(session_, attempts, std::move(lease), reason, refused);
+    if (!more) std::rethrow_exception(failure);
+  }
+  attempts.succeed(lease->node());
+  co_return reached;
+}
+
+std::unique_ptr<Back> LoginStory::make_server(const session::ConnectTo& decision,
+                                              net::SmallAddress& address) const {
+  auto server = std::make_unique<Back>(session_, address);
+  server->announce(session::make_proxy_header(session_, decision.send_proxy));
+  return server;
+}
+
+// Who would be sent where it is need not be sent anywhere.
+void LoginStory::stay_if_possible(session::ConnectTo& decision) const {
+  if (!decision.cluster || !session_.lease) return;
+  const cluster::Node& node = session_.lease->node();
+  const bool same_wish = session_.lease->is_read_only() == decision.wish.read_only;
+  if (same_wish && decision.cluster->would_stay(node, decision.wish)) {
+    decision.target = node.endpoint();
+  }
 }
 
 // The client has its OK without any server having seen it.
@@ -168,6 +240,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::serve() {
   connection->client = client_.terms();
   connection->target = session_.services().texts.share({});
   session_.server = {};
+  session_.lease.reset();
   session_.server_thread = 0;
   session_.known_login.reset();
   wire::Ok ok;

@@ -10,6 +10,7 @@
 #include "proto/mysql/challenge.hh"
 #include "proto/mysql/connection.hh"
 #include "proto/mysql/front.hh"
+#include "session/place.hh"
 #include "session/session.hh"
 #include "wire/mysql/reply.hh"
 
@@ -43,6 +44,16 @@ class LoginStory {
   bool is_refused(const session::Decision& decision);
   event::Task<std::unique_ptr<Connection>> go_where(session::Decision decision);
   event::Task<std::unique_ptr<Connection>> connect(session::ConnectTo decision);
+  // To the decision's target, or to a node of its cluster, which is the target then.
+  struct Reached {
+    std::unique_ptr<Back> server;
+    session::LeasePtr lease;
+  };
+  event::Task<Reached> reach(session::ConnectTo& decision, net::SmallAddress& address);
+  event::Task<Reached> reach_node(session::ConnectTo& decision, net::SmallAddress& address);
+  std::unique_ptr<Back> make_server(const session::ConnectTo& decision,
+                                    net::SmallAddress& address) const;
+  void stay_if_possible(session::ConnectTo& decision) const;
   event::Task<std::unique_ptr<Connection>> serve();
   event::Task<std::unique_ptr<Connection>> change_in_place(session::ConnectTo decision,
                                                            Connection& present);

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "event/first_of.hh"
+#include "net/connect.hh"
 #include "net/dialing.hh"
+#include "session/place.hh"
 #include "session/proxy_header.hh"
 #include "session/server_tls.hh"
 #include "util/error.hh"
@@ -47,9 +49,9 @@ void note_refusal(session::Session& session, const session::Decision& decision) 
 }
 
 event::Task<StreamPtr> reach(session::Session& session, const session::ConnectTo& decision,
-                             net::SmallAddress& address) {
+                             Millis limit, net::SmallAddress& address) {
   net::Dialing dialing{session.loop()};
-  StreamPtr server = co_await dialing.dial(decision.target, decision.connect_timeout);
+  StreamPtr server = co_await dialing.dial(decision.target, decision.addresses, limit);
   address = net::SmallAddress{dialing.address()};
   server->write(session::make_proxy_header(session, decision.send_proxy));
   if (decision.tls.mode == session::ServerTls::Mode::Disable) co_return server;
@@ -58,6 +60,50 @@ event::Task<StreamPtr> reach(session::Session& session, const session::ConnectTo
   const std::string problem = session::tls_problem(*server);
   if (!problem.empty()) throw PeerError("TLS with the server failed: " + problem);
   co_return server;
+}
+
+// What an attempt came to.
+struct Attempt {
+  StreamPtr server;  // null: it failed
+  std::string reason = "timed out";
+  bool refused = false;
+};
+
+event::Task<Attempt> try_to_reach(session::Session& session, const session::ConnectTo& decision,
+                                  Millis limit, net::SmallAddress& address) {
+  Attempt attempt;
+  auto reaching = reach(session, decision, limit, address);
+  try {
+    auto server = co_await event::within(session.loop(), limit, std::move(reaching));
+    if (server) attempt.server = *std::move(server);
+  } catch (const event::UvError& error) {
+    attempt.reason = uv_strerror(error.code());
+    attempt.refused = net::is_refusal(error.code());
+  } catch (const PeerError& error) {
+    attempt.reason = error.what();
+  }
+  co_return attempt;
+}
+
+PeerError cannot_connect(const session::ConnectTo& decision, const std::string& reason) {
+  return PeerError(fmt::format("cannot connect to {}: {}", net::text_of(decision.target), reason));
+}
+
+event::Task<StreamPtr> connect_to_node(session::Session& session, session::ConnectTo decision) {
+  cluster::Attempts attempts = session::make_attempts(session, decision);
+  for (;;) {
+    session.lease = co_await session::take_place(attempts, decision);
+    Attempt attempt = co_await try_to_reach(session, decision, attempts.share(), session.server);
+    if (attempt.server) {
+      attempts.succeed(session.lease->node());
+      co_return std::move(attempt.server);
+    }
+    session.metrics().connect_errors.add();
+    session.server = {};
+    const bool more = session::give_up_place(session, attempts, std::move(session.lease),
+                                             attempt.reason, attempt.refused);
+    if (!more) throw cannot_connect(decision, attempt.reason);
+  }
 }
 
 void log_connected(const session::Session& session) {
@@ -92,7 +138,11 @@ event::Task<Route> open(session::Session& session, net::Stream& client) {
     co_return route;
   }
   const std::vector<session::Target> mirror = std::move(target->mirror);
-  route.server = co_await connect(session, std::move(*target), session.server);
+  if (target->cluster) {
+    route.server = co_await connect_to_node(session, std::move(*target));
+  } else {
+    route.server = co_await connect(session, std::move(*target), session.server);
+  }
   route.mirror = session::make_mirror(session, mirror);
   log_connected(session);
   co_return route;
@@ -100,19 +150,10 @@ event::Task<Route> open(session::Session& session, net::Stream& client) {
 
 event::Task<StreamPtr> connect(session::Session& session, session::ConnectTo decision,
                                net::SmallAddress& address) {
-  std::optional<StreamPtr> server;
-  std::string reason = "timed out";
-  auto reaching = reach(session, decision, address);
-  try {
-    server = co_await event::within(session.loop(), decision.connect_timeout, std::move(reaching));
-  } catch (const event::UvError& error) {
-    reason = uv_strerror(error.code());
-  } catch (const PeerError& error) {
-    reason = error.what();
-  }
-  if (server) co_return *std::move(server);
+  Attempt attempt = co_await try_to_reach(session, decision, decision.connect_timeout, address);
+  if (attempt.server) co_return std::move(attempt.server);
   session.metrics().connect_errors.add();
-  throw PeerError(fmt::format("cannot connect to {}: {}", net::text_of(decision.target), reason));
+  throw cannot_connect(decision, attempt.reason);
 }
 
 }  // namespace perilune::proto::raw

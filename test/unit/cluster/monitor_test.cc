@@ -46,7 +46,9 @@ struct Watch {
   log::Logger logger{output};
   Registry registry{logger};
   std::vector<std::string> dropped;
-  Monitor monitor{loop, registry, logger,
+  Monitor monitor{loop,
+                  registry,
+                  logger,
                   {[](std::string_view) { return Probe{scripted_probe}; },
                    [this](std::shared_ptr<Node> node) { dropped.push_back(node->text()); }}};
 

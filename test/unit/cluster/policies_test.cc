@@ -61,8 +61,9 @@ double error_of(const Field& field) {
 TEST_CASE("policies: balance by the weights", "[cluster]") {
   const std::string policy = GENERATE(as<std::string>{}, "consistent_hash", "least_connections",
                                       "random", "round_robin", "source_hash");
-  const auto weights = GENERATE(std::vector<std::uint32_t>{1, 1}, std::vector<std::uint32_t>{1, 1, 1},
-                                std::vector<std::uint32_t>{3, 1}, std::vector<std::uint32_t>{10, 5, 1});
+  const auto weights =
+      GENERATE(std::vector<std::uint32_t>{1, 1}, std::vector<std::uint32_t>{1, 1, 1},
+               std::vector<std::uint32_t>{3, 1}, std::vector<std::uint32_t>{10, 5, 1});
   CAPTURE(policy, weights.size(), weights.front());
   Field field{weights};
   std::mt19937_64 random{17};

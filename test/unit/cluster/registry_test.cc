@@ -49,7 +49,8 @@ TEST_CASE("registry: clusters live while somebody refers to them", "[cluster]") 
   CHECK(r.registry.all().empty());
 }
 
-TEST_CASE("registry: a changed list keeps the state and the count of nodes that stay", "[cluster]") {
+TEST_CASE("registry: a changed list keeps the state and the count of nodes that stay",
+          "[cluster]") {
   Registered r;
   const auto one = r.registry.find_or_make(monitored({"127.0.0.2", "127.0.0.3"}));
   one->set_health(*(*one->members())[1].node, NodeState::ReadOnly, {});

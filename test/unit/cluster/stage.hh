@@ -12,9 +12,7 @@
 
 namespace perilune::cluster::test {
 
-inline net::Endpoint endpoint(std::string_view text) {
-  return *net::parse_endpoint(text, 3306);
-}
+inline net::Endpoint endpoint(std::string_view text) { return *net::parse_endpoint(text, 3306); }
 
 inline std::vector<NodeSettings> nodes(const std::vector<std::string>& texts) {
   std::vector<NodeSettings> nodes;
@@ -51,7 +49,9 @@ struct Stage {
       : cluster(std::make_shared<Cluster>(std::move(settings), logger, nullptr)) {}
 
   Node& node(std::size_t index) { return *(*cluster->members())[index].node; }
-  void set(std::size_t index, NodeState health) { cluster->set_health(node(index), health, "test"); }
+  void set(std::size_t index, NodeState health) {
+    cluster->set_health(node(index), health, "test");
+  }
   // The address that a client is sent to; "none": nowhere.
   std::string choose(const Wish& wish = {}, const Tried& tried = {}) {
     const Choice choice = cluster->choose(wish, tried);

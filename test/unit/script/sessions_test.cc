@@ -24,6 +24,7 @@ class FakeDirectory final : public session::Directory {
   event::Task<std::optional<session::ServerThread>> thread_of(std::uint32_t) override {
     co_return std::nullopt;
   }
+  void empty_node(std::shared_ptr<const cluster::Node>, Millis) override {}
   session::SessionList& local() noexcept override { return sessions; }
 
   HostOptions options() {

@@ -31,6 +31,7 @@ class FakeDirectory final : public session::Directory {
     if (found == threads.end()) co_return std::nullopt;
     co_return found->second;
   }
+  void empty_node(std::shared_ptr<const cluster::Node>, Millis) override {}
   session::SessionList& local() noexcept override { return sessions; }
 
   std::map<std::uint32_t, session::ServerThread> threads;
