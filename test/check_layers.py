@@ -16,6 +16,7 @@ ALLOWED = {
     "auth": {"util"},
     "data": {"util"},
     "event": {"util"},
+    "shared": {"util"},
     "stats": {"util"},
     "log": {"util"},
     "net": {"util", "event"},
@@ -27,8 +28,8 @@ ALLOWED = {
     "session": {"util", "auth", "event", "stats", "log", "net", "cluster", "wire/proxy_protocol"},
     "proto": {"session", "cluster", "util"},
     "proto/*": {"session", "cluster", "net", "wire/*", "auth", "event", "stats", "log", "util"},
-    "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "util",
-               "wire/control/datagram"},
+    "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "shared",
+               "util", "wire/control/datagram"},
     "daemon": None,  # everything
 }
 

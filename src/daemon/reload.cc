@@ -108,6 +108,7 @@ event::Task<session::Declaration> Supervisor::load_in(Worker& worker) {
   order.path = options_.config;
   order.sources = sources_;
   order.systemd_socket_names = listeners_.passed_names();
+  order.dictionaries = dictionaries_;
   UniqueFunction<void(event::Reply<Loaded>)> question{
       [&worker, order = std::move(order)](event::Reply<Loaded> reply) mutable {
         worker.load(std::move(order), std::move(reply));

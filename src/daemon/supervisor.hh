@@ -104,6 +104,7 @@ class Supervisor {
   std::shared_ptr<session::RsaKeySource> rsa_key_;
   std::shared_ptr<session::MemoryBudget> gathered_;
   std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
+  const std::shared_ptr<shared::Registry> dictionaries_ = std::make_shared<shared::Registry>();
   std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
   std::shared_ptr<const Generation> generation_;
   Branches branches_;  // of the workers

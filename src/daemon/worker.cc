@@ -61,6 +61,8 @@ Worker::Worker(unsigned index, WorkerContext context)
 Worker::~Worker() {
   begin_end();
   thread_.join();
+  // What they wait for goes before the script does.
+  if (current_) current_->host->stop_timers();
 }
 
 void Worker::begin_end() {
@@ -109,6 +111,7 @@ event::Task<> Worker::load_candidate(LoadOrder order, event::Reply<Loaded> reply
     options.directory = &directory_;
     options.clusters = &context_.clusters;
     options.systemd_socket_names = std::move(order.systemd_socket_names);
+    options.dictionaries = std::move(order.dictionaries);
     auto script = std::make_shared<Script>();
     script->host = std::make_shared<script::Host>(loop_, std::move(options));
     context_.control.post([this, watch = std::weak_ptr{script->host->share_watch()}]() mutable {

@@ -40,6 +40,7 @@ struct LoadOrder {
   std::string path;
   std::shared_ptr<lua::Sources> sources;
   std::vector<std::string> systemd_socket_names;
+  std::shared_ptr<shared::Registry> dictionaries;
 };
 
 // What a worker needs of the process; all of it outlives the worker.

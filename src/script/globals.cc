@@ -21,6 +21,7 @@
 #include "script/modules.hh"
 #include "script/sessions.hh"
 #include "script/settings.hh"
+#include "script/timers.hh"
 #include "util/parse.hh"
 
 namespace perilune::script {
@@ -100,6 +101,7 @@ constexpr lua::Function kFunctions[] = {
     {"control_listen", lua::guarded<control_listen>},
     {"control_resolve", lua::guarded<control_resolve>, true},
     {"disconnect", lua::guarded<disconnect>, true},
+    {"every", lua::guarded<every>},
     {"local_sessions", lua::guarded<local_sessions>},
     {"monotonic", lua::guarded<push_time<std::chrono::steady_clock>>},
     {"mysql_cluster", lua::guarded<mysql_cluster>},

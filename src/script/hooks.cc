@@ -85,9 +85,18 @@ event::Task<session::Decision> SessionHooks::on_login(session::Login login,
   co_return decision;
 }
 
-SessionHooks& SessionHooks::of_login(lua_State* L, int index) {
+SessionHooks* SessionHooks::of_current(lua_State* L) noexcept {
   const lua::Call* const call = lua::State::of(L).current();
-  auto* const hooks = call != nullptr ? static_cast<SessionHooks*>(call->owner()) : nullptr;
+  return call != nullptr ? static_cast<SessionHooks*>(call->owner()) : nullptr;
+}
+
+Belongings& SessionHooks::belongings() {
+  if (!belongings_) belongings_ = std::make_unique<Belongings>();
+  return *belongings_;
+}
+
+SessionHooks& SessionHooks::of_login(lua_State* L, int index) {
+  auto* const hooks = of_current(L);
   const bool same = hooks != nullptr && hooks->challenger_ != nullptr &&
                     hooks->login_table_ == lua_topointer(L, index);
   if (!same) throw lua::Error("Stale object");

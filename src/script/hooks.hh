@@ -9,6 +9,7 @@
 #include "event/countdown.hh"
 #include "lua/call.hh"
 #include "script/action.hh"
+#include "script/belongings.hh"
 #include "script/callback.hh"
 #include "script/client.hh"
 #include "session/hooks.hh"
@@ -54,6 +55,9 @@ class SessionHooks final : public session::Hooks {
   // Those of the callback that runs, if `login` at this index is the table it was given. Throws
   // lua::Error otherwise.
   static SessionHooks& of_login(lua_State* L, int index);
+  // Those of the callback that runs, or null: it is no session's.
+  static SessionHooks* of_current(lua_State* L) noexcept;
+  Belongings& belongings();
   // May be awaited while on_login runs.
   event::Task<bool> verify(std::optional<auth::Secret> secret);
   event::Task<auth::Secret> read_password();
@@ -109,6 +113,7 @@ class SessionHooks final : public session::Hooks {
   Waiting waiting_;  // until rest_of_statement()
   SessionLink link_;  // made when the first object needs it
   int client_ = LUA_NOREF;
+  std::unique_ptr<Belongings> belongings_;  // made when there is something
 };
 
 }  // namespace perilune::script

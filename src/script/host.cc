@@ -26,6 +26,11 @@ lua::Memory initial_memory() {
   return memory;
 }
 
+HostOptions complete(HostOptions options) {
+  if (!options.dictionaries) options.dictionaries = std::make_shared<shared::Registry>();
+  return options;
+}
+
 std::string with_traceback(const std::string& message, const std::string& traceback) {
   // The last line is the main chunk itself: with nothing else there it tells nothing.
   const auto lines = std::ranges::count(traceback, '\n');
@@ -36,7 +41,7 @@ std::string with_traceback(const std::string& message, const std::string& traceb
 
 Host::Host(event::Loop& loop, HostOptions options)
     : loop_(loop),
-      options_(std::move(options)),
+      options_(complete(std::move(options))),
       state_(loop, options_.sources, initial_memory()),
       own_clusters_(*options_.logger),
       background_(loop) {
@@ -132,21 +137,30 @@ bool Host::has_reload() {
 
 event::Task<> Host::call_reload() {
   const auto self = shared_from_this();
-  lua::Call call{state_, "reload"};
-  bool in_time = true;
-  const bool over = call.start([](lua_State* L) {
+  const Alone how{"reload", "load_timeout", settings().load_timeout};
+  lua::Push push{[](lua_State* L) {
     lua_getglobal(L, "reload");
     return 1;
-  });
+  }};
+  co_await call_alone(how, std::move(push));
+}
+
+event::Task<> Host::call_alone(Alone how, lua::Push push) {
+  lua::Call call{state_, how.name};
+  bool in_time = true;
+  const bool over = call.start(push);
   if (!over) {
     auto rest = call.finish();
-    in_time = co_await event::within(loop_, settings().load_timeout, std::move(rest));
+    in_time = co_await event::within(loop_, how.limit, std::move(rest));
   }
   if (in_time && !call.failed()) co_return;
   options_.metrics->lua_errors.add();
-  const std::string why = in_time ? call.failure().message : "reload exceeded load_timeout";
-  logger().error("callback failed", log::field("callback", "reload"), log::field("error", why));
-  if (in_time) logger().text(log::Level::Error, "reload", call.failure().traceback);
+  if (call.failed() && call.failure().aborted) options_.metrics->lua_aborts.add();
+  const std::string why =
+      in_time ? call.failure().message : fmt::format("{} exceeded {}", how.name, how.limit_name);
+  logger().error("callback failed", log::field("callback", how.name), log::field("error", why));
+  const std::string& traceback = call.failure().traceback;
+  if (in_time && !traceback.empty()) logger().text(log::Level::Error, how.name, traceback);
 }
 
 std::string Host::describe() const {

@@ -22,8 +22,10 @@
 #include "lua/sources.hh"
 #include "lua/state.hh"
 #include "net/tls_context.hh"
+#include "script/timers.hh"
 #include "session/declaration.hh"
 #include "session/hooks.hh"
+#include "shared/registry.hh"
 #include "stats/metrics.hh"
 
 namespace perilune::session {
@@ -42,6 +44,7 @@ struct HostOptions {
   stats::Cells* metrics = nullptr;
   session::Directory* directory = nullptr;  // null: there are no sessions
   cluster::Registry* clusters = nullptr;    // null: this script's are all there are
+  std::shared_ptr<shared::Registry> dictionaries;  // of the process; null: of this host alone
   std::vector<std::string> systemd_socket_names;  // one per socket that systemd passed
   bool check_only = false;
 };
@@ -71,11 +74,13 @@ class Host : public std::enable_shared_from_this<Host> {
 
   // Runs the main chunk; throws ConfigError("file:line: message", and the traceback).
   event::Task<session::Declaration> load();
-  // The generation has taken over: from now on listeners and settings raise.
+  // The generation has taken over: from now on listeners and settings raise, and timers run.
   void commit() noexcept {
     state_.finish_loading();
     state_.collect_garbage();  // of the load: it would only set the pace of later collections
+    timers_.start();
   }
+  void stop_timers() noexcept { timers_.stop(); }
   // What lives as long as the host does.
   void keep_alive(std::shared_ptr<const void> what) noexcept { kept_alive_ = std::move(what); }
   bool is_loading() const noexcept { return state_.is_loading(); }
@@ -102,6 +107,16 @@ class Host : public std::enable_shared_from_this<Host> {
   const log::Logger& logger() const noexcept { return *options_.logger; }
   const session::ScriptSettings& settings() const noexcept { return declaration_.settings; }
   void apply_settings(const session::ScriptSettings& settings);
+  shared::Registry& dictionaries() noexcept { return *options_.dictionaries; }
+  Timers& timers() noexcept { return timers_; }
+  // Runs a function of the script that nobody waits for; what fails is logged. The host outlives
+  // the task.
+  struct Alone {
+    const char* name;
+    const char* limit_name;  // the setting
+    Millis limit;
+  };
+  event::Task<> call_alone(Alone how, lua::Push push);
   // Throws lua::Error when something listens there already.
   void add_listener(session::ListenerDeclaration declaration, const Handler& handler);
   void add_control(session::ControlDeclaration declaration);
@@ -137,7 +152,8 @@ class Host : public std::enable_shared_from_this<Host> {
   std::optional<event::Latch> load_expired_;
   event::Deadline load_deadline_;
   Millis load_started_{0};
-  event::TaskGroup background_;  // ends before the state does
+  event::TaskGroup background_;  // ends before the state does, as do the next
+  Timers timers_{*this};         // functions may wait in there
 };
 
 }  // namespace perilune::script

@@ -10,13 +10,13 @@ namespace perilune::script {
 namespace {
 
 constexpr const char* kFunctions[] = {
-    "admin_listen",  "every",         "log_file",          "log_journal",  "log_socket",
-    "log_syslog",    "mssql_cluster", "mssql_listen",      "mssql_resolve", "pgsql_cluster",
-    "pgsql_listen",  "pgsql_resolve", "prometheus_listen", "shared",
+    "admin_listen",  "log_file",     "log_journal",   "log_socket",    "log_syslog",
+    "mssql_cluster", "mssql_listen", "mssql_resolve", "pgsql_cluster", "pgsql_listen",
+    "pgsql_resolve", "prometheus_listen",
 };
 
 constexpr const char* kLibraries[] = {
-    "jwt", "metric", "re2", "socket", "sodium",
+    "metric",
 };
 
 int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }

@@ -22,7 +22,6 @@
 #include "lua/wait.hh"
 #include "pg/array.hh"
 #include "pg/pool.hh"
-#include "script/background.hh"
 #include "script/host.hh"
 #include "script/libs.hh"
 
@@ -164,7 +163,12 @@ event::Task<> run_listener(Host& host, [[maybe_unused]] std::shared_ptr<pg::Pool
   for (;;) {
     co_await bell->rung();
     bell->reset();
-    co_await call_in_background(host, "pg listener", function);
+    lua::Push push{[function](lua_State* L) {
+      lua_rawgeti(L, LUA_REGISTRYINDEX, function);
+      return 1;
+    }};
+    const Host::Alone how{"pg listener", "callback_timeout", host.settings().callback_timeout};
+    co_await host.call_alone(how, std::move(push));
   }
 }
 

@@ -14,7 +14,12 @@ struct Library {
 constexpr Library kLibraries[] = {
     {"control_client", push_control_client},
     {"json", push_json},
+    {"jwt", push_jwt},
     {"pg", push_pg},
+    {"re2", push_re2},
+    {"shared", push_shared},
+    {"socket", push_socket_library},
+    {"sodium", push_sodium},
     {"toml", push_toml},
     {"yaml", push_yaml},
 };
@@ -31,6 +36,17 @@ void set_libraries(lua_State* L) {
 void push_library(lua_State* L, std::span<const lua::Function> functions) {
   lua_createtable(L, 0, static_cast<int>(functions.size()));
   lua::set_functions(L, functions);
+}
+
+void push_function(lua_State* L, std::span<const lua::Function, 1> function) {
+  push_library(L, function);
+  lua_getfield(L, -1, function[0].name);
+  lua_remove(L, -2);
+}
+
+void set_methods(lua_State* L, std::span<const lua::Function> methods) {
+  push_library(L, methods);
+  lua_setfield(L, -2, "__index");
 }
 
 void check_count(lua_State* L, int least, int most) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "lua/api.hh"
 #include "lua/class.hh"
@@ -15,19 +16,27 @@ void set_libraries(lua_State* L);
 // Each pushes what scripts find under the library's name. Once a state; inside Lua.
 void push_control_client(lua_State* L);
 void push_json(lua_State* L);
+void push_jwt(lua_State* L);
 void push_pg(lua_State* L);
+void push_re2(lua_State* L);
+void push_shared(lua_State* L);
+void push_socket_library(lua_State* L);
+void push_sodium(lua_State* L);
 void push_toml(lua_State* L);
 void push_yaml(lua_State* L);
 
 // Pushes a table of functions.
 void push_library(lua_State* L, std::span<const lua::Function> functions);
+// Pushes a function.
+void push_function(lua_State* L, std::span<const lua::Function, 1> function);
+// Gives the metatable on top of the stack methods.
+void set_methods(lua_State* L, std::span<const lua::Function> methods);
 
 // Defines a class whose objects have these methods.
 template <typename Object>
 void define_class(lua_State* L, std::span<const lua::Function> methods) {
   lua::Class<Object>::define(L, [methods](lua_State* l) {
-    push_library(l, methods);
-    lua_setfield(l, -2, "__index");
+    set_methods(l, methods);
   });
 }
 

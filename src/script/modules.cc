@@ -9,6 +9,7 @@
 #include "script/apps_file.hh"
 #include "script/globals.hh"
 #include "script/libs.hh"
+#include "script/limits.hh"
 #include "script/tree.hh"
 
 namespace perilune::script {
@@ -26,6 +27,11 @@ int read_apps_file(lua_State* L) {
 }
 
 constexpr lua::Function kApps[] = {{"read", lua::guarded<read_apps_file>}};
+constexpr lua::Function kLimits[] = {
+    {"enter", lua::guarded<enter_place>},
+    {"leave", lua::guarded<leave_place>},
+    {"take", lua::guarded<take_tokens>},
+};
 
 // A module, and what its chunk gets as second argument, behind its name.
 struct Module {
@@ -38,6 +44,9 @@ constexpr Module kModules[] = {
     {"perilune.apps",
 #include "script/apps.inc"
      , kApps},
+    {"perilune.limits",
+#include "script/limits.inc"
+     , kLimits},
 };
 
 // chunk, natives → loader

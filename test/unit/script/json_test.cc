@@ -1,22 +1,10 @@
-#include "stage.hh"
 #include "support/catch.hh"
+#include "told.hh"
 
 namespace perilune::script {
 
-namespace {
-
-// What the body of a function returns, in a callback.
-std::string told(const std::string& body) {
-  test::Play play{test::telling(body)};
-  return test::Play::say(play.log_in());
-}
-
-// …or why it failed.
-std::string caught(const std::string& body) {
-  return told("return select(2, pcall(function() " + body + " end))");
-}
-
-}  // namespace
+using test::caught;
+using test::told;
 
 TEST_CASE("script json: parse", "[script]") {
   CHECK(told(R"(local t = json.parse('{"a":[1,2.5,null,"x"],"b":{"c":true}}')
