@@ -54,6 +54,9 @@ bool Attempts::fail(Node& node, const std::string& reason, bool refused) {
   tried_.add(node);
   last_failure_ = fmt::format("{}: {}", node.text(), reason);
   if (retries_left_ == 0 || (is_limited_ && Clock::now() >= end_)) return false;
+  // With no usable node at all there is one to wait for.
+  const bool all_tried = cluster_->count_untried(tried_) == 0 && !cluster_->usable(wish_).empty();
+  if (all_tried) return false;
   --retries_left_;
   return true;
 }

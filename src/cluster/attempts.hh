@@ -33,7 +33,7 @@ class Attempts {
   // What is left for the present attempt if the others that may follow get as much; zero: no limit.
   Millis share() const;
 
-  // The present attempt has failed; false: it was the last.
+  // The present attempt has failed; false: it was the last, and there is nothing to wait for.
   bool fail(Node& node, const std::string& reason, bool refused);
   void succeed(Node& node) { cluster_->note_connected(node); }
 

@@ -148,6 +148,14 @@ def test_a_refused_login_is_no_reason_for_another_node(perilune, pair, fake):
     assert not daemon.log.matching("another node is tried|node is down")
 
 
+def test_the_last_servers_error_is_the_clients(perilune, fake):
+    servers = [fake(greeting=Err(1040, "08004", "Too many connections")) for _ in range(2)]
+    daemon = perilune(CONNECT % (listed(servers), "", ""))
+    with pytest.raises(pymysql.OperationalError) as error:
+        visit(daemon)
+    assert error.value.args == (1040, "Too many connections")
+
+
 def test_with_none_left_the_client_is_told(perilune, pair):
     with contextlib.closing(ReservedPort("127.0.0.9")) as dead:
         config = CONNECT % (f"{{ '127.0.0.9:{dead.port}' }}", "monitoring = true, name = 'shop'", "connect_timeout = 0.5")

@@ -22,10 +22,15 @@ std::string error_of(const std::string& script) {
   return Stage(script + " " + kListen).load_error();
 }
 
-// What the script returns for a client whose account is set, if it says so.
+session::Decision log_in(Play& play) {
+  play.session().user = "anna";
+  return play.log_in();
+}
+
+// What becomes of a client.
 struct Decided {
   explicit Decided(const std::string& before, const std::string& body)
-      : play(before + "\n" + with_login(body)), decision(play.log_in()) {}
+      : play(before + "\n" + with_login(body)), decision(log_in(play)) {}
   const session::ConnectTo& to() const { return std::get<session::ConnectTo>(decision); }
   std::string key() const { return to().wish.key; }
 
@@ -109,7 +114,7 @@ TEST_CASE("script cluster: the key", "[script]") {
   Play myproxy{two() +
                " mysql_listen('127.0.0.1:0', {on_handshake_response = function(client, login)"
                " return client:connect(cluster, login) end})"};
-  const auto decision = myproxy.log_in();
+  const auto decision = log_in(myproxy);
   CHECK(std::get<session::ConnectTo>(decision).wish.key.empty());
 }
 
