@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets: from the recorded sessions; for logins, statements and the PROXY protocol by hand.
 
-usage: make_corpus.py SESSIONS CORPUS
+usage: make_corpus.py SESSIONS POSTGRES_SESSIONS CORPUS
 
 A seed is named after its contents' digest, as libFuzzer does.
 """
@@ -157,13 +157,83 @@ def statements():
     yield from (bytes([command]) + fields for command in (2, 4, 5, 6, 7, 12, 23, 27, 33) for fields in (b"", b"a`b\0c'", b"\4\0\0\0"))
 
 
+def postgres_sessions(directory):
+    """Yields the login of each session and its commands, some thousand bytes together that begin and end between
+    transactions, as lists of (direction, bytes)."""
+    for name in sorted(os.listdir(directory)):
+        if not name.endswith(".txt"):
+            continue
+        login, commands = [], [[]]
+        with open(os.path.join(directory, name), encoding="ascii") as lines:
+            for line in lines:
+                word, *data = line.split()
+                if word in ("login", "commands"):
+                    target = login if word == "login" else commands[-1]
+                elif word in "CS":
+                    target.append((word, bytes.fromhex(data[0])))
+                elif data == ["I"] and sum(len(part) for _, part in target) > 1500:
+                    target = []
+                    commands.append(target)
+        yield login, commands
+
+
+def postgres_streams(commands, flags):
+    """For fuzz_postgres_exchange."""
+    data = bytes([flags, 2])
+    for direction, part in commands:
+        data += bytes([direction == "C"]) + len(part).to_bytes(2, "little") + part
+    return data
+
+
+def startup_packets():
+    """The forms that no recording has."""
+    def packet(body):
+        return (len(body) + 4).to_bytes(4, "big") + body
+
+    yield from (packet(bytes.fromhex(code)) for code in ("04d2162f", "04d21630"))
+    yield from (packet(bytes.fromhex("04d2162e00000001") + b"k" * size) for size in (4, 32, 256, 257))
+    yield packet(b"\0\3\0\2user\0anna\0replication\0database\0_pq_.x\0y\0\0")
+    yield packet(b"\0\2\0\0\0")
+
+
+SCRAM_VERIFIER = b"SCRAM-SHA-256$3:c2FsdA==$" + b"A" * 43 + b"=:" + b"A" * 43 + b"="
+PROOF = b"p=" + b"A" * 43 + b"="
+
+
+def scram_seeds():
+    """For fuzz_scram: by number of method and of verifier, a verifier's text and a client's answers or a server's data."""
+    def seed(method, kind, pieces):
+        return bytes([method, kind]) + b"".join(bytes([len(p)]) + p for p in pieces)
+
+    dialogues = ([b"n,,n=,r=abc", b"c=biws,r=abc," + PROOF], [b"p=tls-server-end-point,,n=,r=abc", b"c=,r=abc," + PROOF],
+                 [b"md5" + b"0" * 32], [b"password"], [b"r=@x,s=c2FsdA==,i=3", b"v=" + b"A" * 43 + b"="])
+    for kind in range(5):
+        for method, pieces in enumerate(dialogues):
+            yield seed(method % 4, kind, [SCRAM_VERIFIER if kind == 4 else b""] + pieces)
+    yield seed(2, 4, [b"md5" + b"0" * 32, b"md5" + b"f" * 32])
+    yield seed(2, 0, [b"salt"])
+
+
+def postgres_seeds(directory):
+    seeds = {"fuzz_postgres_exchange": set(), "fuzz_postgres_framing": set(),
+             "fuzz_postgres_startup": set(startup_packets()), "fuzz_scram": set(scram_seeds())}
+    for login, commands in postgres_sessions(directory):
+        seeds["fuzz_postgres_startup"].add(login[0][1])
+        seeds["fuzz_postgres_framing"].update(b"\2" + part[:2048] for _, part in login[1:])
+        seeds["fuzz_postgres_framing"].update(b"\2" + part[:512] for _, part in commands[0][:12])
+        for number, some in enumerate(commands):
+            seeds["fuzz_postgres_exchange"].add(postgres_streams(some, (0, 1, 3)[number % 3]))
+    return seeds
+
+
 def main():
-    source, corpus = sys.argv[1:]
+    source, postgres_source, corpus = sys.argv[1:]
     seeds = {"fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
              "fuzz_control": set(control_datagrams()),
              "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set(),
-             "fuzz_mysql_command_phase": set(phase_scripts()), "fuzz_mysql_sql": set(statements())}
+             "fuzz_mysql_command_phase": set(phase_scripts()), "fuzz_mysql_sql": set(statements()),
+             **postgres_seeds(postgres_source)}
     for login, commands in sessions(source):
         for direction, data in login:
             target = "client" if direction == "C" else "server"
