@@ -338,7 +338,7 @@ def test_a_refused_client_is_closed(start):
         ("return client:connect(TARGET, { unchecked = true })", "'unchecked' is not for tcp_listen"),
         ("return client:connect(TARGET, { tls = 'prefer' })", "'prefer'"),
         ("return client:connect(TARGET, { mirror = { 'a' } })", "bad target 1 .*the port is missing"),
-        ("return client:connect(TARGET, { key = 'a' })", "key is not in this version"),
+        ("return client:connect(TARGET, { read_only = true })", "'read_only' is not for tcp_listen"),
     ],
 )
 def test_a_mistake_in_the_script_closes(start, code, why):

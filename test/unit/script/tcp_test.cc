@@ -123,7 +123,7 @@ TEST_CASE("script tcp: mistakes in on_connect", "[script]") {
   CHECK(with("{mirror = {[2] = 'a:7'}}").fails_with("bad target 1"));
   CHECK(with("{mirror = {logger = 'a:7'}}").fails_with("bad target 1"));
   CHECK(with("{mirror = true}").fails_with("bad 'mirror' value (table expected"));
-  CHECK(with("{key = 'a'}").fails_with("key is not in this version"));
+  CHECK(with("{read_only = true}").fails_with("'read_only' is not for tcp_listen"));
 }
 
 TEST_CASE("script tcp: who gets copies", "[script]") {
