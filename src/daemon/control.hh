@@ -16,8 +16,8 @@
 
 namespace perilune::daemon {
 
-// Receives control datagrams and does what they say, on the control thread. Its sockets live through
-// reloads like those of Listeners.
+// Receives control datagrams and does what they say, on the control thread. Its sockets live
+// through reloads like those of Listeners.
 class Control {
  public:
   // All of it outlives the control, and the workers their mailboxes.

@@ -8,8 +8,8 @@
 
 namespace perilune::daemon {
 
-// Keeps what anybody may cause down to one line of the log per peer and period, and what it knows of
-// peers down to a fixed number: of more than that in one period the others are not heard.
+// Keeps what anybody may cause down to one line of the log per peer and period, and what it knows
+// of peers down to a fixed number: of more than that in one period the others are not heard.
 class PeerThrottle {
  public:
   explicit PeerThrottle(Millis period, std::size_t most_peers = 1000)

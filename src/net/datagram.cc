@@ -35,8 +35,8 @@ unsigned index_of(const std::string& interface, const Address& address) {
   if (interface.empty()) return 0;
   const unsigned index = ::if_nametoindex(interface.c_str());
   if (index == 0) {
-    throw ConfigError(fmt::format("cannot listen on {}: no network interface \"{}\"",
-                                  address.text(), interface));
+    throw ConfigError(
+        fmt::format("cannot listen on {}: no network interface \"{}\"", address.text(), interface));
   }
   return index;
 }

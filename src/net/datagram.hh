@@ -20,8 +20,8 @@ struct DatagramOptions {
 
 struct Datagram {
   Bytes bytes;
-  bool is_whole = true;  // false: it was longer than the buffer
-  Address sender;        // none: a unix socket without a name
+  bool is_whole = true;                        // false: it was longer than the buffer
+  Address sender;                              // none: a unix socket without a name
   std::optional<PeerCredentials> credentials;  // of a unix peer
 };
 

@@ -31,7 +31,8 @@ void refuse_if_answered(const Address& address, int type) {
   const UniqueFd probe = open_socket(address, type);
   const bool answered = ::connect(probe.value(), address.data(), address.size()) == 0;
   // A live one of another type, or with no room for more.
-  if (answered || errno == EAGAIN || errno == EPROTOTYPE) fail(address, "in use by another process");
+  if (answered || errno == EAGAIN || errno == EPROTOTYPE)
+    fail(address, "in use by another process");
   if (errno != ENOENT && errno != ECONNREFUSED) fail(address, std::strerror(errno));
 }
 
@@ -65,9 +66,7 @@ UniqueFd bind_unix_path(const Address& address, int type, PrepareSocket prepare)
   return socket;
 }
 
-SocketFile::SocketFile(std::string path) : path_(std::move(path)) {
-  ::stat(path_.c_str(), &made_);
-}
+SocketFile::SocketFile(std::string path) : path_(std::move(path)) { ::stat(path_.c_str(), &made_); }
 
 void SocketFile::remove() const noexcept {
   struct stat now {};

@@ -157,7 +157,7 @@ std::string describe(const std::vector<Host>& hosts, std::string_view database) 
   return database.empty() ? text : fmt::format("{}/{}", text, database);
 }
 
-std::string join(const std::vector<Host>& hosts, std::string Host::* part) {
+std::string join(const std::vector<Host>& hosts, std::string Host::*part) {
   std::string list;
   for (std::size_t i = 0; i < hosts.size(); ++i) list += (i == 0 ? "" : ",") + hosts[i].*part;
   return list;
@@ -178,9 +178,8 @@ Options::~Options() {
 }
 
 void Options::set(std::string_view name, std::string_view value) {
-  const auto found = std::ranges::find(all_, name, [](const auto& option) -> const std::string& {
-    return option.first;
-  });
+  const auto found = std::ranges::find(
+      all_, name, [](const auto& option) -> const std::string& { return option.first; });
   if (found == all_.end()) {
     all_.emplace_back(name, value);
     return;

@@ -25,8 +25,7 @@ std::string_view without_break(std::string_view text) {
 }  // namespace
 
 struct Pool::Request {
-  Request(Pool& owner, Query asked)
-      : pool(owner), query(std::move(asked)), answered(owner.loop_) {}
+  Request(Pool& owner, Query asked) : pool(owner), query(std::move(asked)), answered(owner.loop_) {}
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
   ~Request() { pool.forget(*this); }

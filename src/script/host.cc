@@ -203,8 +203,8 @@ void Host::add_listener(session::ListenerDeclaration declaration, const Handler&
 }
 
 void Host::add_control(session::ControlDeclaration declaration) {
-  const auto found =
-      std::ranges::find(declaration_.controls, declaration.where, &session::ControlDeclaration::where);
+  const auto found = std::ranges::find(declaration_.controls, declaration.where,
+                                       &session::ControlDeclaration::where);
   if (found != declaration_.controls.end()) {
     throw lua::Error(fmt::format("{} has a control listener already", declaration.label));
   }

@@ -1,5 +1,5 @@
-// Control datagrams: the reader must survive anything, stay inside the bytes, and find again what the
-// builder makes of what it has read.
+// Control datagrams: the reader must survive anything, stay inside the bytes, and find again what
+// the builder makes of what it has read.
 
 #include <cstddef>
 #include <cstdint>

@@ -28,8 +28,8 @@ void append_big_endian(Buffer& to, std::size_t value) {
 }  // namespace
 
 Reader::Reader(Bytes datagram) noexcept : left_(datagram) {
-  const bool has_magic = datagram.size() >= kMagic.size() &&
-                         std::ranges::equal(datagram.first(kMagic.size()), kMagic);
+  const bool has_magic =
+      datagram.size() >= kMagic.size() && std::ranges::equal(datagram.first(kMagic.size()), kMagic);
   if (!has_magic) {
     fail("wrong magic");
   } else if (datagram.size() % kUnit != 0) {

@@ -252,4 +252,22 @@ TEST_CASE("directory: nobody has heard of a client whose PROXY header is missing
   CHECK(office.users() == Users{"home"});
 }
 
+TEST_CASE("session directory: the sessions of an account are dropped", "[daemon]") {
+  log::Output output{-1, log::LineFormat::Timed, log::Level::Error};
+  log::Logger logger{output};
+  FakeWorker worker{0, logger};
+  std::vector<session::Session*> sessions;
+  for (const char* account : {"anna", "ann", "", "anna", "Anna"}) {
+    sessions.push_back(&worker.add(static_cast<std::uint32_t>(sessions.size() + 1), "user"));
+    sessions.back()->account = account;
+  }
+  sessions[3]->stop(session::StopReason::IdleTimeout);
+  CHECK(session::drop_account(worker.sessions, "anna") == 1);
+  CHECK(sessions[0]->stop_reason() == session::StopReason::Dropped);
+  for (const std::size_t other : {1, 2, 4}) {
+    CHECK(sessions[other]->stop_reason() == session::StopReason::None);
+  }
+  CHECK(session::drop_account(worker.sessions, "anna") == 0);
+}
+
 }  // namespace perilune::daemon
