@@ -19,7 +19,7 @@ std::string encode_base64(Bytes bytes) {
 
 std::optional<Buffer> decode_base64(std::string_view text, std::size_t max_size) {
   if (text.size() > max_size / 3 * 4 + 4) return std::nullopt;
-  Buffer bytes(text.size() / 4 * 3);
+  Buffer bytes(text.size() / 4 * 3 + 1);  // never none: sodium wants a pointer
   std::size_t size = 0;
   const char* end = nullptr;
   auto* const out = reinterpret_cast<unsigned char*>(bytes.data());

@@ -70,7 +70,8 @@ PostgresVerifier verifier_of(unsigned kind, Bytes text) {
       break;
   }
   auto verifier = parse_postgres_verifier(as_text(text));
-  return verifier ? *std::move(verifier) : PostgresVerifier(Nobody());
+  const bool is_stored = verifier && !std::holds_alternative<ClearPassword>(*verifier);
+  return is_stored ? *std::move(verifier) : PostgresVerifier(Nobody());
 }
 
 void answer_us(PostgresMethod method, unsigned kind, Input input) {
@@ -79,6 +80,9 @@ void answer_us(PostgresMethod method, unsigned kind, Input input) {
     const auto again = parse_scram_verifier(format_scram_verifier(*scram));
     expect(again && again->stored_key == scram->stored_key && again->salt == scram->salt);
   }
+  // Takes thousands of rounds and can do nothing else.
+  const bool is_nobody = std::holds_alternative<Nobody>(verifier);
+  if (is_nobody && method == PostgresMethod::ClearText) return;
   const bool is_plus = method == PostgresMethod::ScramSha256Plus;
   const auto challenge = make_postgres_challenge(
       method, {verifier, "user", cache(), kLimits, is_plus ? Bytes(kEndPoint) : Bytes()});
