@@ -94,7 +94,7 @@ local function chunk(text, name, mode, set, env)
 end
 
 function load(source, name, mode, ...)
-  local text, message = source, nil
+  local text, message = source
   if type(source) == "function" then
     text, message = gather(source)
     if not text then
@@ -139,7 +139,7 @@ local function search_path(name, path)
   local file = name:gsub("%.", "/")
   for template in path:gmatch("[^;]+") do
     local candidate = template:gsub("?", (file:gsub("%%", "%%%%")))
-    local text, message = read_source(candidate)
+    local text = read_source(candidate)
     if text then
       return candidate, text
     end

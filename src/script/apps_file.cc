@@ -32,7 +32,7 @@ Converted count(const Tree& tree, std::string_view key) {
 
 Converted retries(const Tree& tree, std::string_view key) { return whole(tree, key, 0, 100); }
 
-Converted weight(const Tree& tree, std::string_view key) { return whole(tree, key, 1, 256); }
+Converted weight(const Tree& tree, std::string_view key) { return whole(tree, key, 1, 65535); }
 
 Converted balance(const Tree& tree, std::string_view key) {
   constexpr std::array<std::string_view, 6> kWords{

@@ -23,6 +23,9 @@ int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }
 
 }  // namespace
 
+std::span<const char* const> later_functions() noexcept { return kFunctions; }
+std::span<const char* const> later_libraries() noexcept { return kLibraries; }
+
 void fail_later(std::string_view name) {
   throw lua::Error(std::string(name) + " is not in this version of Perilune");
 }

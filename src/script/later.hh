@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "lua/api.hh"
@@ -12,6 +13,9 @@ namespace perilune::script {
 // Pushes a function, or a table whose every use is that error. `name` is a literal.
 void push_later_function(lua_State* L, const char* name);
 void push_later_library(lua_State* L, const char* name);
+
+std::span<const char* const> later_functions() noexcept;
+std::span<const char* const> later_libraries() noexcept;
 
 // Sets all of them as fields of the table on top of the stack.
 void set_later_names(lua_State* L);

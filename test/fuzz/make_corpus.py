@@ -226,9 +226,26 @@ def postgres_seeds(directory):
     return seeds
 
 
+TREES = [
+    [b'{"a": [1, -2.5e3, true, null, "\\u00e4\\n"], "b": {}}', b"[[[[1]]]]", b'"x"', b"1e400"],
+    [b"a: &x [1, 0x1F, .inf, ~, yes]\nb: *x\n", b"- |\n  text\n- 'a': !!int '3'\n", b"? [a]\n: 1\n", b"--- a\n--- b\n", b"a: &a [*a]"],
+    [b"a.b = 1\n[c]\nd = [1979-05-27, 07:32:00]\n[[e]]\nf = {g = 'h'}\n", b'a = \'\'\'.\n\'\'\'\nb = """\\\n."""\n', b"a = 0x10 # x"],
+]
+TOKENS = [
+    b"eyJhbGciOiJub25lIn0.e30.",
+    b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJhIjoxfQ.57TF7smP9XDhIexBqPC-F1toZReYZLWb_YRU5tv0sxM",
+    b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc."
+    b"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
+    b'{"sub":"anna","aud":["us"]}',
+    b'{"exp":1,"nbf":2}',
+]
+
+
 def main():
     source, postgres_source, corpus = sys.argv[1:]
-    seeds = {"fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
+    seeds = {"fuzz_data": {bytes([number]) + text for number, texts in enumerate(TREES) for text in texts},
+             "fuzz_jwt": set(TOKENS),
+             "fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),
              "fuzz_control": set(control_datagrams()),
              "fuzz_mysql_auth": set(auth_seeds()), "fuzz_mysql_login": set(),

@@ -128,7 +128,7 @@ TEST_CASE("script apps: ports and targets that cannot be", "[script]") {
   CHECK(one("[80]", "[h]").starts_with("a.yaml:4: app 'web': 'Targets': "));
   CHECK(one("[80]", "[{Weight: 1}]") == "a.yaml:4: app 'web': 'Address' is missing");
   CHECK(one("[80]", "[{Address: 'h:1', Weight: 0}]")
-            .starts_with("a.yaml:4: app 'web': 'Weight': a whole number from 1 to 256 "));
+            .starts_with("a.yaml:4: app 'web': 'Weight': a whole number from 1 to 65535 "));
   CHECK(one("[80]", "[{Address: 'h:1', Backup: 1}]") ==
         "a.yaml:4: app 'web': 'Backup': true or false expected, got a number");
 }

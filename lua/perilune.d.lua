@@ -1,0 +1,382 @@
+---@meta perilune
+-- Annotations for editors with the Lua language server: the whole interface of Perilune's scripts.
+-- Nothing here is run by the daemon. A test compares the names with those that scripts see.
+
+---@class SocketAddress
+-- Opaque; tostring() gives its numeric text.
+
+---@class Action
+-- What a callback returns.
+
+---@class Tls
+---@field version string
+---@field cipher string
+---@field subject string?
+---@field server_name string?
+
+---@class Cgroup
+---@field path string
+---@field parent Cgroup?
+---@field xattr table<string, string>
+
+---@class Login
+---@field user string
+---@field database string?
+---@field attributes table<string, string>
+---@field change boolean
+---@field password string reading it asks the client (waits)
+---@field password_sha1 string
+local Login = {}
+
+---Challenges the client (waits).
+---@param secret string? the password or a stored verifier; nil: a challenge that nobody passes
+---@return boolean
+function Login:verify(secret) end
+
+---@class ConnectOptions
+---@field connect_timeout (number|string)?
+---@field key string?
+---@field read_only boolean?
+---@field retry integer?
+---@field send_proxy ("v1"|"v2")?
+---@field tls ("disable"|"prefer"|"require"|table)?
+---@field unchecked boolean?
+
+---@class Client
+---@field id integer
+---@field protocol "mysql"|"tcp"
+---@field address SocketAddress
+---@field local_address SocketAddress?
+---@field pid integer?
+---@field uid integer?
+---@field gid integer?
+---@field cgroup Cgroup?
+---@field user string?
+---@field database string?
+---@field server SocketAddress?
+---@field tls Tls?
+---@field connected_at number
+---@field bytes_in integer
+---@field bytes_out integer
+---@field queries integer
+---@field notes table
+---@field account string? may be set
+---@field server_version string? may be set
+local Client = {}
+
+---@param target SocketAddress|string|Cluster
+---@param login (Login|table)? not with tcp_listen
+---@param options ConnectOptions?
+---@return Action
+function Client:connect(target, login, options) end
+
+---@param options {unchecked: boolean?}?
+---@return Action
+function Client:serve(options) end
+
+---@param message string?
+---@param options {code: integer?, sqlstate: string?}?
+---@return Action
+function Client:err(message, options) end
+
+---@param name string
+---@return Action
+function Client:init_db(name) end
+
+---@param text string
+---@return Action
+function Client:query(text) end
+
+---@param affected integer?
+---@return Action
+function Client:ok(affected) end
+
+---@param table {columns: table, rows: table[]}
+---@return Action
+function Client:result(table) end
+
+---Ends the session once the callback is over.
+function Client:disconnect() end
+
+---@class ClusterNode
+---@field address string
+---@field name string?
+---@field weight integer
+---@field backup boolean
+---@field max_connections integer?
+---@field state "available"|"read_only"|"unknown"|"auth_failed"|"down"|"draining"
+---@field reason string?
+---@field since number
+---@field sessions integer
+
+---@class Cluster
+local Cluster = {}
+
+---@return ClusterNode[]
+function Cluster:nodes() end
+
+---@param nodes table[]
+function Cluster:set_nodes(nodes) end
+
+---@param node ClusterNode|SocketAddress|string
+---@param options {close: boolean?}?
+function Cluster:drain(node, options) end
+
+---@param node ClusterNode|SocketAddress|string
+function Cluster:enable(node) end
+
+---@class SharedDictionary
+local SharedDictionary = {}
+
+---@param key string
+---@return string|number|boolean|nil
+function SharedDictionary:get(key) end
+
+---@param key string
+---@param value string|number|boolean|nil nil deletes
+---@param ttl number? seconds
+---@return boolean? ok
+---@return "full"? why
+function SharedDictionary:set(key, value, ttl) end
+
+---@param key string
+---@param by number? 1
+---@param ttl number? seconds from when the key is made
+---@return number? value
+---@return string? why
+function SharedDictionary:incr(key, by, ttl) end
+
+---@param key string
+---@return boolean
+function SharedDictionary:delete(key) end
+
+---@class Socket
+local Socket = {}
+
+---Waits if the kernel does not take all at once.
+---@param data string
+---@param first integer?
+---@param last integer?
+---@return integer? bytes
+---@return string? why
+function Socket:send(data, first, last) end
+
+---(waits)
+---@param max integer? 65536
+---@return string? data
+---@return string? why "closed" at the end
+function Socket:receive(max) end
+
+function Socket:close() end
+
+---@class Re2
+local Re2 = {}
+
+---The groups, or the whole match if the pattern has none; nil: no match.
+---@param text string
+---@return string?
+---@return string? ...
+function Re2:match(text) end
+
+---@param text string
+---@return integer? first
+---@return integer? last
+---@return string? ... groups
+function Re2:find(text) end
+
+---@param text string
+---@param by string \0 … \9 are groups
+---@return string
+---@return integer count
+function Re2:replace(text, by) end
+
+-- functions
+
+---@type any
+systemd = {}
+
+---@generic F: function
+---@param fn F
+---@return F
+function compiled(fn) end
+
+---@param id integer
+---@return boolean (waits)
+function disconnect(id) end
+
+---@param seconds number
+---@param fn function
+---@param options {once: boolean?}?
+function every(seconds, fn, options) end
+
+---@param fn function
+function first_worker(fn) end
+
+---@return Client[]
+function local_sessions() end
+
+---@return number seconds
+function monotonic() end
+
+---@param nodes table[]
+---@param options table?
+---@return Cluster
+function mysql_cluster(nodes, options) end
+
+---@param address SocketAddress|string|any
+---@param handler table<string, function>
+---@param options table?
+function mysql_listen(address, handler, options) end
+
+---(waits)
+---@param address string
+---@return SocketAddress?
+---@return string? why
+function mysql_resolve(address) end
+
+---@return number seconds since 1970
+function now() end
+
+---To the log.
+function print(...) end
+
+---(waits)
+---@return table[]
+function sessions() end
+
+---@param settings table
+function settings(settings) end
+
+---@param name string
+---@param options {capacity: (integer|string)?, evict: boolean?}?
+---@return SharedDictionary
+function shared(name, options) end
+
+---(waits)
+---@param seconds number
+function sleep(seconds) end
+
+---@param nodes table[]
+---@param options table?
+---@return Cluster
+function tcp_cluster(nodes, options) end
+
+---@param address SocketAddress|string|any
+---@param handler table<string, function>
+---@param options table?
+function tcp_listen(address, handler, options) end
+
+---(waits)
+---@param address string
+---@return SocketAddress?
+---@return string? why
+function tcp_resolve(address) end
+
+-- libraries
+
+json = {}
+
+---@param text string
+---@return any
+---@return string? why
+function json.parse(text) end
+
+---@param value any
+---@return string
+function json.dump(value) end
+
+jwt = {}
+
+---@param key string 64 bytes for EdDSA, a secret for HS256, PEM for RS256
+---@param header table `alg` says which; EdDSA without it
+---@param payload table
+---@return string
+function jwt.sign(key, header, payload) end
+
+---@param token string
+---@param key string
+---@param options {alg: string?, leeway: number?, issuer: string?, audience: string?}?
+---@return table? payload
+---@return table|string header or why
+function jwt.verify(token, key, options) end
+
+re2 = {}
+
+---@param pattern string
+---@param options {ignore_case: boolean?, dot_all: boolean?, multi_line: boolean?, bytes: boolean?}?
+---@return Re2
+function re2.compile(pattern, options) end
+
+socket = {}
+
+---(waits)
+---@param address SocketAddress|string
+---@param options {type: ("stream"|"dgram"|"seqpacket")?, timeout: number?}?
+---@return Socket?
+---@return string? why
+function socket:connect(address, options) end
+
+sodium = {}
+
+---@param bytes string
+---@return string
+function sodium.bin2hex(bytes) end
+
+---@param hex string
+---@return string?
+function sodium.hex2bin(hex) end
+
+---@param size integer
+---@return string
+function sodium.randombytes(size) end
+
+---@return string public
+---@return string secret
+function sodium.crypto_box_keypair() end
+
+---@param message string
+---@param public string
+---@return string
+function sodium.crypto_box_seal(message, public) end
+
+---@param sealed string
+---@param public string
+---@param secret string
+---@return string?
+function sodium.crypto_box_seal_open(sealed, public, secret) end
+
+---@param secret string
+---@return string public
+function sodium.crypto_scalarmult_base(secret) end
+
+---@return string public
+---@return string secret
+function sodium.crypto_sign_keypair() end
+
+---@param message string
+---@param secret string
+---@return string signature
+function sodium.crypto_sign_detached(message, secret) end
+
+---@param signature string
+---@param message string
+---@param public string
+---@return boolean?
+function sodium.crypto_sign_verify_detached(signature, message, public) end
+
+toml = {}
+
+---@param text string
+---@return any
+---@return string? why
+function toml.parse(text) end
+
+yaml = {}
+
+---@param text string
+---@return any
+---@return string? why
+function yaml.parse(text) end
+
+-- For the test that compares: the methods of objects.
+return { client = Client, Cluster = Cluster, re2 = Re2, shared = SharedDictionary, socket = Socket }
