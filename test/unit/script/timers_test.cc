@@ -52,7 +52,7 @@ TEST_CASE("script every: errors are logged, and it goes on", "[script]") {
   CHECK(running.counts_to(3));
   CHECK(running.log().contains("callback failed"));
   CHECK(running.log().contains("oops"));
-  CHECK(running.metrics().lua_errors.value() == 1);
+  CHECK(running.metrics().lua_errors.read() == 1);
 }
 
 TEST_CASE("script every: callback_timeout ends a run, not the timer", "[script]") {
