@@ -36,11 +36,19 @@ function Login:verify(secret) end
 ---@class ConnectOptions
 ---@field connect_timeout (number|string)?
 ---@field key string?
+---@field mirror (SocketAddress|string)[]? who gets copies of what the client sends
 ---@field read_only boolean?
 ---@field retry integer?
 ---@field send_proxy ("v1"|"v2")?
 ---@field tls ("disable"|"prefer"|"require"|table)?
 ---@field unchecked boolean?
+
+---@class FanoutOptions
+---@field connect_timeout (number|string)?
+---@field on_failure ("close"|"continue")?
+---@field reply_from integer?
+---@field send_proxy ("v1"|"v2")?
+---@field tls ("disable"|"require"|table)?
 
 ---@class Client
 ---@field id integer
@@ -69,6 +77,12 @@ local Client = {}
 ---@param options ConnectOptions?
 ---@return Action
 function Client:connect(target, login, options) end
+
+---With tcp_listen: what the client says goes to all of them.
+---@param targets (SocketAddress|string)[]
+---@param options FanoutOptions?
+---@return Action
+function Client:fanout(targets, options) end
 
 ---@param options {unchecked: boolean?}?
 ---@return Action
@@ -169,6 +183,52 @@ function Socket:receive(max) end
 
 function Socket:close() end
 
+---@class Database
+local Database = {}
+
+---Asks PostgreSQL (waits).
+---@param sql string
+---@param params table? a list; `n` is its length if it has holes or ends in nil
+---@return Result? result
+---@return string? message
+function Database:execute(sql, params) end
+
+---@param channel string
+---@param fn fun() called after notifications, and after the connection was made again
+function Database:listen(channel, fn) end
+
+---@class Result
+local Result = {}
+
+---@param row table? to be filled; nil: a new one
+---@param mode ("a"|"n")? by name or by number
+---@return table? row nil after the last one
+function Result:fetch(row, mode) end
+
+---@class ControlClient
+local ControlClient = {}
+
+---@return ControlBuilder
+function ControlClient:build() end
+
+---@param builder ControlBuilder
+---@return true?
+---@return string? message
+function ControlClient:send(builder) end
+
+---Each argument adds one command.
+---@class ControlBuilder
+---@field fade_children fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field flush_filter_cache fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field discard_session fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field flush_http_cache fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field terminate_children fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field disconnect_database fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field reset_limiter fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field reject_client fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field tarpit_client fun(self: ControlBuilder, ...: string): ControlBuilder
+---@field cancel_job fun(self: ControlBuilder, partition: string, job: string): ControlBuilder
+
 ---@class Re2
 local Re2 = {}
 
@@ -199,6 +259,16 @@ systemd = {}
 ---@param fn F
 ---@return F
 function compiled(fn) end
+
+---@param address SocketAddress|string the default port is 5478
+---@param options {multicast_group: string?, interface: string?, allow_uids: integer[]?, from: string[]?}?
+function control_listen(address, options) end
+
+---Waits.
+---@param address string
+---@return SocketAddress? address
+---@return string? message
+function control_resolve(address) end
 
 ---@param id integer
 ---@return boolean (waits)
@@ -274,6 +344,14 @@ function tcp_resolve(address) end
 
 -- libraries
 
+control_client = {}
+
+---Waits for names.
+---@param address SocketAddress|string
+---@return ControlClient?
+---@return string? message
+function control_client:new(address) end
+
 json = {}
 
 ---@param text string
@@ -299,6 +377,22 @@ function jwt.sign(key, header, payload) end
 ---@return table? payload
 ---@return table|string header or why
 function jwt.verify(token, key, options) end
+
+pg = {}
+
+---@param conninfo string as libpq understands it
+---@param schema string?
+---@param options {connections: integer?}?
+---@return Database
+function pg:new(conninfo, schema, options) end
+
+---@param list (string|number)[]
+---@return string
+function pg:encode_array(list) end
+
+---@param text string
+---@return string[]
+function pg:decode_array(text) end
 
 re2 = {}
 
