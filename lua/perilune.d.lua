@@ -216,18 +216,58 @@ function ControlClient:build() end
 ---@return string? message
 function ControlClient:send(builder) end
 
----Each argument adds one command.
 ---@class ControlBuilder
----@field fade_children fun(self: ControlBuilder, ...: string): ControlBuilder
----@field flush_filter_cache fun(self: ControlBuilder, ...: string): ControlBuilder
----@field discard_session fun(self: ControlBuilder, ...: string): ControlBuilder
----@field flush_http_cache fun(self: ControlBuilder, ...: string): ControlBuilder
----@field terminate_children fun(self: ControlBuilder, ...: string): ControlBuilder
----@field disconnect_database fun(self: ControlBuilder, ...: string): ControlBuilder
----@field reset_limiter fun(self: ControlBuilder, ...: string): ControlBuilder
----@field reject_client fun(self: ControlBuilder, ...: string): ControlBuilder
----@field tarpit_client fun(self: ControlBuilder, ...: string): ControlBuilder
----@field cancel_job fun(self: ControlBuilder, partition: string, job: string): ControlBuilder
+local ControlBuilder = {}
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:fade_children(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:flush_filter_cache(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:discard_session(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:flush_http_cache(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:terminate_children(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:disconnect_database(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:reset_limiter(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:reject_client(...) end
+
+---Each argument adds one command.
+---@param ... string
+---@return ControlBuilder
+function ControlBuilder:tarpit_client(...) end
+
+---@param partition string
+---@param job string
+---@return ControlBuilder
+function ControlBuilder:cancel_job(partition, job) end
 
 ---@class Re2
 local Re2 = {}
@@ -473,4 +513,7 @@ yaml = {}
 function yaml.parse(text) end
 
 -- For the test that compares: the methods of objects.
-return { client = Client, Cluster = Cluster, re2 = Re2, shared = SharedDictionary, socket = Socket }
+return {
+  client = Client, Cluster = Cluster, control_client = ControlClient, ["control_client.builder"] = ControlBuilder,
+  pg = Database, ["pg.result"] = Result, re2 = Re2, shared = SharedDictionary, socket = Socket,
+}

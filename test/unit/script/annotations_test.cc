@@ -57,7 +57,7 @@ assert(#differences == 0, table.concat(differences, '\n'))
 )lua";
 
 std::string later_names() {
-  std::string table = "LATER = {fanout = true, log = true";
+  std::string table = "LATER = {log = true";
   for (const auto& names : {later_functions(), later_libraries()}) {
     for (const char* name : names) table += std::string(", ") + name + " = true";
   }

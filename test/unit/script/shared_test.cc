@@ -40,8 +40,8 @@ TEST_CASE("script shared: what expires is gone", "[script]") {
 
 TEST_CASE("script shared: a full one", "[script]") {
   CHECK(told(R"(local s = shared('a', {capacity = 1000})
-                local i = 0
-                repeat i = i + 1 local ok, why = s:set('k' .. i, i) until not ok
+                local i, ok, why = 0
+                repeat i = i + 1 ok, why = s:set('k' .. i, i) until not ok
                 return why .. ' ' .. i .. ' ' .. select(2, s:incr('other')))") == "full 6 full");
   CHECK(told(R"(local s = shared('a', {capacity = '1K', evict = true})
                 for i = 1, 1000 do assert(s:set('k' .. i, i)) end
