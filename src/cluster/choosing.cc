@@ -78,7 +78,9 @@ std::size_t Cluster::count_untried(const Tried& tried) const {
 Members Cluster::usable(const Wish& wish) const {
   const auto all = members();
   Members found;
-  for (const Usable& one : find_usable(*all, wish)) found.push_back(*one.member);
+  for (const Usable& one : find_usable(*all, wish)) {
+    if (!is_full(*one.member)) found.push_back(*one.member);
+  }
   return found;
 }
 
@@ -117,10 +119,11 @@ std::vector<Cluster::Usable> Cluster::find_usable(const Members& members, const 
   return usable.empty() ? avoided : usable;
 }
 
-// What the script has chosen is the best there is, if it is there.
+// What the script has chosen is the best there is, if it is there and has a place.
 void Cluster::keep_best(std::vector<Usable>& usable, const Wish& wish) {
   const auto chosen = std::ranges::find_if(usable, [&wish](const Usable& one) {
-    return wish.preferred && one.member->settings.endpoint == *wish.preferred;
+    return wish.preferred && one.member->settings.endpoint == *wish.preferred &&
+           !is_full(*one.member);
   });
   if (chosen != usable.end()) {
     usable = {*chosen};

@@ -77,12 +77,14 @@ void Cluster::set_nodes(std::vector<NodeSettings> nodes) {
 // --- what clients, administrators and the monitor find
 
 void Cluster::note_connected(Node& node) {
+  node.count_attempt(true);
   if (is_monitored()) return;
   node.succeed();
   set_health(node, NodeState::Unknown, {});
 }
 
 void Cluster::note_failure(Node& node, const std::string& reason, bool refused) {
+  node.count_attempt(false);
   node.want_addresses();
   if (!is_monitored()) node.fail(Clock::now());
   if (!is_monitored() || refused) set_health(node, NodeState::Down, reason);

@@ -17,14 +17,14 @@ const char* name_of(NodeState state) noexcept {
 
 Node::Node(net::Endpoint endpoint)
     : endpoint_(std::move(endpoint)),
-      sessions_(std::make_shared<std::atomic<std::uint64_t>>(0)),
+      counts_(std::make_shared<Counts>()),
       since_(std::chrono::system_clock::now()) {}
 
 Node::Node(const Node& before)
     : endpoint_(before.endpoint_),
       health_(before.health()),
       draining_(before.is_draining()),
-      sessions_(before.sessions_) {
+      counts_(before.counts_) {
   const std::scoped_lock lock{before.mutex_};
   reason_ = before.reason_;
   since_ = before.since_;
@@ -90,7 +90,7 @@ bool Node::enter(std::uint64_t limit) noexcept {
   std::uint64_t open = sessions();
   do {
     if (limit > 0 && open >= limit) return false;
-  } while (!sessions_->compare_exchange_weak(open, open + 1, std::memory_order_relaxed));
+  } while (!counts_->sessions.compare_exchange_weak(open, open + 1, std::memory_order_relaxed));
   return true;
 }
 

@@ -77,8 +77,21 @@ class Node {
 
   // False: it has that many already; zero: no limit.
   bool enter(std::uint64_t limit) noexcept;
-  void leave() noexcept { sessions_->fetch_sub(1, std::memory_order_relaxed); }
-  std::uint64_t sessions() const noexcept { return sessions_->load(std::memory_order_relaxed); }
+  void leave() noexcept { counts_->sessions.fetch_sub(1, std::memory_order_relaxed); }
+  std::uint64_t sessions() const noexcept {
+    return counts_->sessions.load(std::memory_order_relaxed);
+  }
+  // Whether their sessions are counted together.
+  bool is_same_server(const Node& other) const noexcept { return counts_ == other.counts_; }
+
+  // Attempts of clients to connect, since the process knows the node.
+  void count_attempt(bool succeeded) noexcept {
+    (succeeded ? counts_->connected : counts_->failed).fetch_add(1, std::memory_order_relaxed);
+  }
+  std::uint64_t connected() const noexcept {
+    return counts_->connected.load(std::memory_order_relaxed);
+  }
+  std::uint64_t failed() const noexcept { return counts_->failed.load(std::memory_order_relaxed); }
 
  private:
   const net::Endpoint endpoint_;
@@ -86,7 +99,12 @@ class Node {
   std::atomic<bool> draining_{false};
   std::atomic<bool> wants_addresses_{false};
   std::atomic<std::uint64_t> changes_{0};
-  std::shared_ptr<std::atomic<std::uint64_t>> sessions_;
+  struct Counts {
+    std::atomic<std::uint64_t> sessions{0};
+    std::atomic<std::uint64_t> connected{0};
+    std::atomic<std::uint64_t> failed{0};
+  };
+  std::shared_ptr<Counts> counts_;
 
   mutable std::mutex mutex_;  // of what follows; held for copies only
   std::string reason_;

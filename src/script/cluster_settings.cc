@@ -158,7 +158,10 @@ cluster::ProbeSettings read_probe(const lua::Options& options) {
   cluster::ProbeSettings probe;
   probe.user = options.text("user").value_or("");
   if (options.has("user") && probe.user.empty()) options.fail("user", "it is empty");
-  if (const auto password = options.text("password")) probe.password.emplace(*password);
+  if (auto password = options.text("password")) {
+    probe.password.emplace(*password);
+    auth::wipe({reinterpret_cast<std::byte*>(password->data()), password->size()});
+  }
   probe.database = options.text("database").value_or("");
   probe.no_read_only = options.boolean("no_read_only").value_or(false);
   probe.interval = read_time(options, "interval", probe.interval);

@@ -26,7 +26,7 @@ SessionRow row_of(const Session& session, unsigned worker) {
 }
 
 bool is_at(const Session& session, const cluster::Node& node) noexcept {
-  return session.lease && &session.lease->node() == &node;
+  return session.lease && session.lease->node().is_same_server(node);
 }
 
 }  // namespace

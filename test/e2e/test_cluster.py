@@ -367,6 +367,19 @@ def test_a_reload_with_other_nodes_keeps_those_that_stay(start, nodes):
             assert names == [nodes[0].address] and set(others) == {nodes[2].address}
 
 
+def test_drain_and_close_reaches_sessions_from_before_a_reload(start, nodes):
+    settings = "settings{ drain_timeout = 0.5 }"
+    daemon = start(nodes[:2], "balance = 'first'", reloading=False)
+    sock, name = visit(daemon.tcp)
+    with sock:
+        assert name == nodes[0].address
+        daemon.write_config(settings + CONNECT % (lua_list(nodes), "balance = 'first'", "") + ADMIN)
+        daemon.reload()
+        Admin(daemon)(f"cluster:drain('{name}', {{ close = true }})")
+        with contextlib.suppress(ConnectionResetError):
+            assert receive_all(sock) == b""
+
+
 def test_a_cluster_made_at_run_time(perilune, nodes):
     """The same declaration is the same cluster in all workers."""
     daemon = perilune(

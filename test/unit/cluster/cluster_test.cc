@@ -106,6 +106,8 @@ TEST_CASE("cluster: without monitoring who fails is avoided, but never everybody
   stage.cluster->note_failure(stage.node(1), "no answer", false);
   CHECK(stage.choose() == "127.0.0.2:3306");
   stage.cluster->note_connected(stage.node(1));
+  CHECK(stage.node(1).connected() == 1);
+  CHECK(stage.node(1).failed() == 1);
   CHECK(stage.choose() == "127.0.0.3:3306");
   CHECK(stage.node(1).health() == Unknown);
 }
@@ -169,6 +171,19 @@ TEST_CASE("cluster: stays where it would be sent again", "[cluster]") {
   Stage round{with_policy(plain({"127.0.0.2", "127.0.0.3"}), "round_robin")};
   CHECK(round.cluster->would_stay(round.node(0), {}));
   CHECK(round.cluster->would_stay(round.node(1), {}));
+}
+
+TEST_CASE("cluster: a full node is not offered to scripts", "[cluster]") {
+  Settings settings = with_policy(plain({"127.0.0.2", "127.0.0.3"}), "first");
+  settings.nodes[0].max_connections = 1;
+  Stage stage{std::move(settings)};
+  Wish wish;
+  wish.preferred = endpoint("127.0.0.2");
+  const Choice open = stage.cluster->choose(wish, {});
+  CHECK(open.lease->node().text() == "127.0.0.2:3306");
+  REQUIRE(stage.cluster->usable({}).size() == 1);
+  CHECK(stage.cluster->usable({}).front().node->text() == "127.0.0.3:3306");
+  CHECK(stage.choose(wish) == "127.0.0.3:3306");
 }
 
 TEST_CASE("cluster: what a script has chosen is taken if it is there", "[cluster]") {

@@ -59,6 +59,8 @@ TEST_CASE("registry: a changed list keeps the state and the count of nodes that 
   const auto members = two->members();
   CHECK((*members)[0].node->health() == NodeState::ReadOnly);
   CHECK((*members)[0].node->sessions() == 1);
+  CHECK((*members)[0].node->is_same_server(open.lease->node()));
+  CHECK_FALSE((*members)[1].node->is_same_server(open.lease->node()));
   CHECK((*members)[1].node->health() == NodeState::Unknown);
 }
 
