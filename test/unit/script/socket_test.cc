@@ -158,9 +158,6 @@ TEST_CASE("script socket: closed while another coroutine waits", "[script]") {
       "on_query = function(client) assert(not pcall(s.receive, s)) s:close() end})"};
   auto login = play.hooks().on_login(Play::anna(), play.challenger());
   auto& stage = play.stage();
-  const auto run = [&stage](event::Task<session::Decision> task) -> session::Decision {
-    return perilune::test::run_task(stage.loop(), std::move(task));
-  };
   session::Decision decision;
   event::TaskGroup group{stage.loop()};
   struct Keep {
@@ -178,7 +175,6 @@ TEST_CASE("script socket: closed while another coroutine waits", "[script]") {
   play.query("select 1");
   CHECK(test::turn_until(stage, [&done] { return done; }));
   CHECK(Play::say(decision) == "closed");
-  (void)run;
 }
 
 TEST_CASE("script socket: closed at the session's end", "[script]") {

@@ -102,8 +102,8 @@ TEST_CASE("script every: mistakes", "[script]") {
   CHECK(contains(error_of("every(-1, print)"), "bad argument #1 to 'every'"));
   CHECK(contains(error_of("every('x', print)"), "number expected, got string"));
   CHECK(contains(error_of("every(1)"), "function expected, got no value"));
-  CHECK(contains(error_of("every(1, print, {onces = true})"),
-                 "unknown option 'onces', did you mean 'once'?"));
+  CHECK(contains(error_of("every(1, print, {Once = true})"),
+                 "unknown option 'Once', did you mean 'once'?"));
   CHECK(test::caught("every(1, print)").ends_with("every belongs to the main chunk"));
 }
 
