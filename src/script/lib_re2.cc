@@ -18,7 +18,7 @@ constexpr std::array<std::string_view, 4> kOptions{"bytes", "dot_all", "ignore_c
 
 // Of one compiled pattern with what matching needs; beyond it matching is slower, not larger.
 constexpr std::int64_t kMemory = 8 << 20;
-constexpr std::size_t kMostReplaced = 256 << 20;  // bytes of a result
+constexpr std::size_t kMostReplaced = 64 << 20;  // bytes of a result
 
 struct Pattern {
   static constexpr const char* kClassName = "re2";
@@ -141,16 +141,19 @@ class Replacement {
     return at;
   }
   void rewrite(const Groups& groups) {
-    for (std::size_t i = 0; i < by_.size(); ++i) {
-      if (by_[i] != '\\') {
-        append(by_.substr(i, 1));
-      } else if (by_[++i] == '\\') {
+    std::string_view left = by_;
+    for (auto at = left.find('\\'); at != std::string_view::npos; at = left.find('\\')) {
+      append(left.substr(0, at));
+      const char what = left[at + 1];  // there is one: the text was checked
+      left.remove_prefix(at + 2);
+      if (what == '\\') {
         append("\\");
       } else {
-        const re2::StringPiece& group = groups[static_cast<std::size_t>(by_[i] - '0')];
+        const re2::StringPiece& group = groups[static_cast<std::size_t>(what - '0')];
         append({group.data(), group.size()});
       }
     }
+    append(left);
   }
   void append(std::string_view more) {
     if (result_.size() + more.size() > kMostReplaced) throw lua::Error("the result is too long");
