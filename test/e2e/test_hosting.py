@@ -1,6 +1,6 @@
 """A hosting company's configuration, end to end: who a client is comes from its cgroup or uid, where it may go and with which
-password from PostgreSQL, notifications empty the cache of that, a datagram ends an account's sessions; all of it under load
-and while the configuration is read again and again."""
+password from PostgreSQL, where the password is kept in a sealed box, notifications empty the cache of that, each account has its
+cluster, a datagram ends an account's sessions; all of it under load and while the configuration is read again and again."""
 
 import contextlib
 import os
@@ -12,12 +12,18 @@ import time
 from pathlib import Path
 
 import pytest
+from nacl.public import PrivateKey, SealedBox
 
 from support.daemon import PATIENCE
 from support.postgres import own_postgres
 from support.wire import Err
 
 SCRIPT = """
+local clusters = {
+  blue = mysql_cluster({ SERVER }, { name = 'blue', monitoring = true, interval = 0.2, timeout = 5 }),
+  green = mysql_cluster({ { SERVER, weight = 2 } }, { name = 'green' }),
+}
+local public, secret = sodium.hex2bin(PUBLIC), sodium.hex2bin(SECRET)
 local db = pg:new(PG, 'routing', { connections = 2 })
 local cache = {}
 
@@ -26,7 +32,7 @@ local function look_up(name)
   local known = cache[name]
   if known ~= nil then return known end
   local result, message = db:execute(
-    'SELECT server, login, password, networks FROM account WHERE name = $1 AND NOT disabled', { name, n = 1 })
+    'SELECT cluster, login, sealed, networks FROM account WHERE name = $1 AND NOT disabled', { name, n = 1 })
   if not result then return nil, message end
   local row = result:fetch({}, 'a') or false
   cache[name] = row
@@ -52,7 +58,8 @@ mysql_listen(SOCK, {
     end
     if not row then return client:err('No such account', { code = 1045, sqlstate = '28000' }) end
     client.notes.networks = row.networks and pg:decode_array(row.networks) or {}
-    return client:connect(row.server, { user = row.login, password = row.password, database = login.database })
+    local password = sodium.crypto_box_seal_open(sodium.hex2bin(row.sealed), public, secret)
+    return client:connect(clusters[row.cluster], { user = row.login, password = password, database = login.database })
   end,
   on_command_phase = function(client) client.notes.ready = true end,
 })
@@ -60,11 +67,29 @@ mysql_listen(SOCK, {
 
 SCHEMA = """
 CREATE SCHEMA routing;
-CREATE TABLE routing.account (name text PRIMARY KEY, server text, login text, password text, networks text[], disabled boolean DEFAULT false);
+CREATE TABLE routing.account (name text PRIMARY KEY, cluster text, login text, sealed text, networks text[], disabled boolean DEFAULT false);
 CREATE FUNCTION routing.tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NOTIFY account; RETURN NULL; END';
 CREATE TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON routing.account FOR EACH STATEMENT EXECUTE FUNCTION routing.tell();
 GRANT USAGE ON SCHEMA routing TO web; GRANT SELECT ON routing.account TO web;
 """
+
+
+KEY = PrivateKey.generate()
+
+
+def seal(password):
+    return SealedBox(KEY.public_key).encrypt(password.encode()).hex()
+
+
+def definitions(postgres_conninfo, mariadb, control, xattr):
+    return {
+        "PG": postgres_conninfo,
+        "SERVER": mariadb.address,
+        "PUBLIC": KEY.public_key.encode().hex(),
+        "SECRET": KEY.encode().hex(),
+        "CONTROL": control,
+        "XATTR": xattr,
+    }
 
 
 @pytest.fixture
@@ -169,21 +194,22 @@ def test_hosting(daemons, postgres, mariadb, folder):
     with own_cgroup() as xattr:
         account = "from-cgroup" if xattr else f"uid{os.getuid()}"
         control = folder / "control"
-        define = {"PG": postgres.conninfo, "CONTROL": control, "XATTR": xattr}
+        define = definitions(postgres.conninfo, mariadb, control, xattr)
         daemon = daemons(f"UID = {os.getuid()}\n" + SCRIPT, define).start()
+        sealed = seal("secret")
 
         # Nobody knows the account; then it is made, and the cache, which has remembered that there was none, is told.
         with daemon.raw() as client, pytest.raises(Err, match="No such account") as caught:
             client.login("whoever", "whatever")
         assert caught.value.code == 1045
-        postgres.sql(f"INSERT INTO routing.account VALUES ('{account}', '{mariadb.address}', 'plain', 'secret', '{{10.0.0.0/8}}')")
+        postgres.sql(f"INSERT INTO routing.account VALUES ('{account}', 'blue', 'plain', '{sealed}', '{{10.0.0.0/8}}')")
 
         with Load(daemon) as load:
             load.wait_for("plain", 30)
             assert load.settled() == {"plain"}  # through all the reloads
 
             # Other credentials, from the next login on.
-            postgres.sql("UPDATE routing.account SET login = 'dumper'")
+            postgres.sql(f"UPDATE routing.account SET login = 'dumper', cluster = 'green', sealed = '{sealed}'")
             load.wait_for("dumper", 30)
             assert load.settled() == {"dumper"}
 
@@ -209,13 +235,15 @@ def test_hosting(daemons, postgres, mariadb, folder):
             load.wait_for("No such account", 30)
             assert load.settled() == {"No such account"}
         daemon.events.wait("cache emptied")
-        assert "secret" not in daemon.log.text() and "lookup-secret" not in daemon.log.text()
+        for secret in ("secret", "lookup-secret", KEY.encode().hex()):
+            assert secret not in daemon.log.text()
 
 
 def test_a_tool_of_the_command_line(daemons, postgres, mariadb, folder):
     """What a customer does: the command line client, without a password."""
-    define = {"PG": postgres.local_conninfo, "CONTROL": folder / "control", "XATTR": ""}
-    postgres.sql(f"INSERT INTO routing.account VALUES ('uid{os.getuid()}', '{mariadb.address}', 'plain', 'secret', NULL)")
+    define = definitions(postgres.local_conninfo, mariadb, folder / "control", "")
+    sealed = seal("secret")
+    postgres.sql(f"INSERT INTO routing.account VALUES ('uid{os.getuid()}', 'green', 'plain', '{sealed}', NULL)")
     daemon = daemons(f"UID = {os.getuid()}\n" + SCRIPT, define).start()
     command = ["mariadb", "--no-defaults", "--batch", "--skip-column-names", "--user=customer", f"--socket={daemon.sock}"]
     done = subprocess.run([*command, "--execute=SELECT CURRENT_USER(), 6 * 7", "shared_db"], capture_output=True, text=True, timeout=60)
