@@ -5,11 +5,14 @@ import statistics
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from support.daemon import PATIENCE
+from support.nodes import ADMIN, Admin
 from support.postgres import PASSWORD, own_postgres
+from support.tcp import connect, receive_all
 from support.wire import Closed, Err
 
 # What the tests use to tell what a script found.
@@ -450,3 +453,59 @@ def test_listening_survives_reloads(script, postgres):
     mark = daemon.events.mark()
     postgres.sql("NOTIFY news")
     daemon.events.wait("^news", after=mark)
+
+
+# memory
+
+LOOK_UP_AND_LEAVE = """
+local db = pg:new(PG, nil, { connections = 4 })
+cluster = tcp_cluster({ 'localhost:1' })
+tcp_listen(TCP, { on_connect = function(client)
+  local row = assert(db:execute("SELECT $1::text AS name, repeat('x', 1000) AS rest", { 'n' .. client.id })):fetch()
+  client.notes.name = row.name
+  return client:err('enough')
+end })
+"""
+MEASURE = """
+collectgarbage() collectgarbage()
+local references = 0
+for _ in pairs(debug.getregistry()) do references = references + 1 end
+return references .. ' ' .. collectgarbage('count')
+"""
+
+
+def visit_often(daemon, count, clients=8):
+    def visit():
+        for _ in range(count // clients):
+            with connect(daemon.tcp) as sock:
+                receive_all(sock)
+
+    threads = [threading.Thread(target=visit) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def resident(daemon):
+    """KiB."""
+    lines = Path(f"/proc/{daemon.process.pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
+
+
+@pytest.mark.budget
+def test_ten_thousand_sessions_that_look_up_leak_nothing(script):
+    daemon = script(LOOK_UP_AND_LEAVE + ADMIN, workers=1, reloading=False)
+    admin = Admin(daemon)
+
+    def measure():
+        references, kilobytes = admin(MEASURE).split()
+        return int(references), float(kilobytes), resident(daemon)
+
+    visit_often(daemon, 1000)
+    before = measure()
+    visit_often(daemon, 10000)
+    after = measure()
+    assert after[0] <= before[0] + 16
+    assert after[1] <= before[1] + 100
+    assert after[2] <= before[2] + 2048
