@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lua/native.hh"
+#include "lua/state.hh"
 
 namespace perilune::lua {
 
@@ -18,6 +19,15 @@ bool is_method_call(lua_State* L) {
   if (lua_getstack(L, is_wrapped(L) ? 1 : 0, &activation) == 0) return false;
   lua_getinfo(L, "n", &activation);
   return std::string_view(activation.namewhat) == "method";
+}
+
+// LuaJIT lets garbage grow as large as what lives, and does not look for any when memory runs out.
+constexpr std::size_t kLargeText = 256UL * 1024;
+
+// The script will want to work with it, too.
+void make_room(lua_State* L, std::size_t size) {
+  const Memory& memory = State::of(L).memory();
+  if (memory.limit() > 0 && memory.used() + 3 * size > memory.limit()) lua_gc(L, LUA_GCCOLLECT, 0);
 }
 
 }  // namespace
@@ -71,6 +81,7 @@ void fail_type(lua_State* L, int index, std::string_view expected) {
 }
 
 void push_text(lua_State* L, std::string_view text) {
+  if (text.size() >= kLargeText) make_room(L, text.size());
   lua_pushlstring(L, text.data(), text.size());
 }
 

@@ -77,4 +77,22 @@ TEST_CASE("lua memory: everything is given back", "[lua]") {
   CHECK(memory.used() == 0);
 }
 
+TEST_CASE("lua memory: garbage makes room for a large text", "[lua]") {
+  Memory memory;
+  memory.set_limit(std::size_t{20} << 20);
+  Bridge bridge{memory};
+  std::string text(1 << 20, ' ');
+  for (std::size_t size : {1, 3, 2, 1, 2, 2, 1, 3, 2, 1, 1, 2}) {
+    text.resize(size << 20, static_cast<char>('a' + size));
+    Call call{bridge.state(), "test"};
+    REQUIRE(call.start([&text](lua_State* L) {
+      luaL_loadstring(L, "local text = ... return #(text .. '!')");
+      push_text(L, text);
+      return 2;
+    }));
+    CHECK(!call.failed());
+    text.back() ^= 1;
+  }
+}
+
 }  // namespace perilune::lua

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "support/catch.hh"
+#include "support/sanitizer.hh"
 #include "unit/proto/mysql/phase_run.hh"
 
 using namespace perilune;
@@ -18,13 +19,8 @@ using Actor = PhaseRun::Actor;
 using Way = PhaseRun::Way;
 
 // Sanitizers are slow: they see a part of the cuts and orders.
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t kStride = 5;
-constexpr std::size_t kOrders = 2;
-#else
-constexpr std::size_t kStride = 1;
-constexpr std::size_t kOrders = 4;
-#endif
+constexpr std::size_t kStride = kAddressSanitizer ? 5 : 1;
+constexpr std::size_t kOrders = kAddressSanitizer ? 2 : 4;
 
 Choice forward(std::size_t, Command) { return {}; }
 

@@ -3,6 +3,7 @@
 
 #include "support/catch.hh"
 #include "support/hex.hh"
+#include "support/sanitizer.hh"
 #include "unit/wire/mysql/proxy_simulation.hh"
 #include "wire/mysql/framing.hh"
 
@@ -12,6 +13,10 @@ using namespace perilune::wire;
 using namespace perilune::wire::mysql;
 
 namespace {
+
+// Sanitizers are slow: they see a part of the cuts.
+constexpr std::size_t kStride = kAddressSanitizer ? 5 : 1;
+constexpr std::size_t kDistances = kAddressSanitizer ? 3 : 1;
 
 const Buffer& marker() {
   static const Buffer ok = from_hex("07 00 00 01 00 00 00 02 00 00 00");
@@ -53,12 +58,12 @@ std::size_t stream_size(const RecordedSession& session, bool client) {
 }
 
 void check_cut_everywhere(const RecordedSession& session, Replay replay) {
-  for (std::size_t at = 0; at < stream_size(session, true); ++at) {
+  for (std::size_t at = 0; at < stream_size(session, true); at += kStride) {
     replay.client.at = {at};
     check(session, replay);
   }
   replay.client.at.clear();
-  for (std::size_t at = 0; at < stream_size(session, false); ++at) {
+  for (std::size_t at = 0; at < stream_size(session, false); at += kStride) {
     replay.server.at = {at};
     check(session, replay);
   }
@@ -134,7 +139,7 @@ Cut cut_at_packets(const RecordedSession& session, bool client, std::size_t dist
 
 void check_cut_at_packets(const RecordedSession& session, const Replay& way) {
   check(session, way);
-  for (std::size_t distance = 0; distance <= 6; ++distance) {
+  for (std::size_t distance = 0; distance <= 6; distance += kDistances) {
     Replay replay = way;
     replay.client = cut_at_packets(session, true, distance);
     replay.server = cut_at_packets(session, false, distance);

@@ -3,10 +3,12 @@
 #include <vector>
 
 #include "support/catch.hh"
+#include "support/sanitizer.hh"
 #include "unit/wire/postgres/session_file.hh"
 #include "wire/postgres/exchange.hh"
 
 using namespace perilune;
+using perilune::test::kAddressSanitizer;
 using namespace perilune::test::postgres;
 using namespace perilune::wire::postgres;
 using Kind = RecordedStep::Kind;
@@ -14,11 +16,7 @@ using Kind = RecordedStep::Kind;
 namespace {
 
 // Sanitizers are slow: they see a part of the cuts.
-#ifdef __SANITIZE_ADDRESS__
-constexpr std::size_t kStride = 13;
-#else
-constexpr std::size_t kStride = 1;
-#endif
+constexpr std::size_t kStride = kAddressSanitizer ? 13 : 1;
 
 // What an exchange knows, as far as others ask.
 struct Snapshot {
