@@ -1,6 +1,7 @@
 #include "data/yaml.hh"
 
 #include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,9 +9,12 @@
 #include <charconv>
 #include <limits>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
+
+#include "util/text.hh"
 
 namespace perilune::data {
 
@@ -166,14 +170,57 @@ class Expansion {
   std::size_t used_ = 0;
 };
 
+// Hears that documents begin.
+class Documents final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { last_ = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  const YAML::Mark& last() const noexcept { return last_; }
+
+ private:
+  YAML::Mark last_;
+};
+
+// Throws if there is more than one document. LoadAll() would tell as well, but it finds one document
+// after the other behind a bracket too many, for ever.
+void check_single(const std::string& text) {
+  std::istringstream stream{text};
+  YAML::Parser parser{stream};
+  Documents documents;
+  if (!parser.HandleNextDocument(documents)) return;
+  const YAML::Mark first = documents.last();
+  const bool another = parser.HandleNextDocument(documents);
+  const bool is_elsewhere = another && documents.last().pos > first.pos;
+  if (is_elsewhere) throw std::range_error(at(documents.last(), "a second document"));
+  if (another || parser) throw std::range_error("more than a document");
+}
+
+// YAML 1.2, section 5.1. The library takes NULs for UTF-16, and does not always come to an end then.
+bool is_readable(std::string_view text) noexcept {
+  return is_utf8(text) && std::ranges::none_of(text, [](char c) {
+    return (c >= 0 && c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == '\x7F';
+  });
+}
+
 }  // namespace
 
 Result<Tree, Failure> parse_yaml(std::string_view text) {
+  if (!is_readable(text)) return Failure{"not UTF-8, or with control characters"};
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-    if (documents.empty()) return Tree{};
-    if (documents.size() > 1) return Failure{at(documents[1].Mark(), "a second document")};
-    return Expansion{}.copy(documents.front());
+    const std::string copy{text};
+    check_single(copy);
+    return Expansion{}.copy(YAML::Load(copy));
   } catch (const YAML::Exception& error) {
     return Failure{at(error.mark, error.msg)};
   } catch (const std::exception& error) {

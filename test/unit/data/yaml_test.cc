@@ -42,7 +42,7 @@ TEST_CASE("yaml: what is wrong is told with its line", "[data]") {
   CHECK(json_of("a: 1e999\n") == "error: line 1, column 4: number out of range");
   CHECK(json_of("a: *nobody\n").starts_with("error: line 1, column "));
   CHECK(json_of("? [a]\n: 1\n") == "error: line 1, column 3: a key that is no text");
-  CHECK(json_of("a\n---\nb\n") == "error: line 3, column 1: a second document");
+  CHECK(json_of("a\n---\nb\n") == "error: line 2, column 1: a second document");
 }
 
 TEST_CASE("yaml: aliases are copies, and cannot make a little text large", "[data]") {
@@ -72,6 +72,20 @@ TEST_CASE("yaml: values and keys know their lines", "[data]") {
   const auto& map = std::get<Tree::Map>(parsed->what);
   CHECK(map[1].line == 2);
   CHECK(std::get<Tree::List>(map[1].value.what)[0].line == 3);
+}
+
+// The library would read them for ever.
+TEST_CASE("yaml: a bracket too many", "[data]") {
+  CHECK(!json_of(".,nf, ~, yes]\n\"x2*x\n").empty());
+  CHECK(!json_of("F, .inf4 ~, yes]\nb: *x\n").empty());
+}
+
+TEST_CASE("yaml: what is no text is an error", "[data]") {
+  using namespace std::string_literals;
+  for (const auto& text : {"\0,\0\0\0\0\060480"s, "a: \x01"s, "a: \x7F"s, "\xFF\xFE"s, "\xFE\xFF"s, "a\0b"s}) {
+    CHECK(json_of(text) == "error: not UTF-8, or with control characters");
+  }
+  CHECK(json_of("a:\t'\u00e4'\r\n") == "{\"a\":\"\u00e4\"}");
 }
 
 }  // namespace perilune::data
