@@ -170,26 +170,41 @@ class Expansion {
   std::size_t used_ = 0;
 };
 
-// Hears that documents begin.
+// Hears where the contents of the last document begin.
 class Documents final : public YAML::EventHandler {
  public:
-  void OnDocumentStart(const YAML::Mark& mark) override { last_ = mark; }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    begin_ = mark;
+    is_empty_ = true;
+  }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
-  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                const std::string&) override {}
-  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                       YAML::EmitterStyle::value) override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                const std::string&) override {
+    note(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    note(mark);
+  }
   void OnSequenceEnd() override {}
-  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                  YAML::EmitterStyle::value) override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    note(mark);
+  }
   void OnMapEnd() override {}
 
-  const YAML::Mark& last() const noexcept { return last_; }
+  const YAML::Mark& begin() const noexcept { return begin_; }
 
  private:
-  YAML::Mark last_;
+  void note(const YAML::Mark& mark) {
+    if (is_empty_) begin_ = mark;
+    is_empty_ = false;
+  }
+
+  YAML::Mark begin_;
+  bool is_empty_ = true;
 };
 
 // Throws if there is more than one document. LoadAll() would tell as well, but it finds one document
@@ -199,10 +214,10 @@ void check_single(const std::string& text) {
   YAML::Parser parser{stream};
   Documents documents;
   if (!parser.HandleNextDocument(documents)) return;
-  const YAML::Mark first = documents.last();
+  const YAML::Mark first = documents.begin();
   const bool another = parser.HandleNextDocument(documents);
-  const bool is_elsewhere = another && documents.last().pos > first.pos;
-  if (is_elsewhere) throw std::range_error(at(documents.last(), "a second document"));
+  const bool is_elsewhere = another && documents.begin().pos > first.pos;
+  if (is_elsewhere) throw std::range_error(at(documents.begin(), "a second document"));
   if (another || parser) throw std::range_error("more than a document");
 }
 

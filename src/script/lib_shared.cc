@@ -129,7 +129,7 @@ const std::shared_ptr<shared::Dictionary>& check_dictionary(lua_State* L, int in
 }
 
 void push_shared(lua_State* L) {
-  Objects::define(L, [](lua_State* l) { set_methods(l, kMethods); });
+  define_class<SharedObject>(L, kMethods);
   push_function(L, kShared);
 }
 

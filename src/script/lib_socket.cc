@@ -270,7 +270,7 @@ constexpr lua::Function kFunctions[] = {{"connect", lua::guarded<connect>, true}
 }  // namespace
 
 void push_socket_library(lua_State* L) {
-  Sockets::define(L, [](lua_State* l) { set_methods(l, kMethods); });
+  define_class<SocketObject>(L, kMethods);
   push_library(L, kFunctions);
 }
 

@@ -42,7 +42,7 @@ TEST_CASE("yaml: what is wrong is told with its line", "[data]") {
   CHECK(json_of("a: 1e999\n") == "error: line 1, column 4: number out of range");
   CHECK(json_of("a: *nobody\n").starts_with("error: line 1, column "));
   CHECK(json_of("? [a]\n: 1\n") == "error: line 1, column 3: a key that is no text");
-  CHECK(json_of("a\n---\nb\n") == "error: line 2, column 1: a second document");
+  CHECK(json_of("a\n---\nb\n") == "error: line 3, column 1: a second document");
 }
 
 TEST_CASE("yaml: aliases are copies, and cannot make a little text large", "[data]") {
