@@ -72,7 +72,8 @@ class ScramKeyCache {
  public:
   static constexpr std::size_t kCapacity = 1024;
 
-  explicit ScramKeyCache(std::size_t capacity = kCapacity);
+  ScramKeyCache() : ScramKeyCache(kCapacity) {}
+  explicit ScramKeyCache(std::size_t capacity);
 
   // As derive_scram_keys().
   ScramKeys keys(const Secret& password, Bytes salt, std::uint32_t iterations);

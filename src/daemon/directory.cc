@@ -110,6 +110,23 @@ event::Task<std::optional<session::ServerThread>> Directory::thread_of(std::uint
   co_return found;
 }
 
+event::Task<std::optional<session::CancelTarget>> Directory::cancel_target(std::uint32_t id,
+                                                                           Buffer key) {
+  using Target = std::optional<session::CancelTarget>;
+  Target found = session::cancel_target(*own_.sessions, id, key);
+  if (found) co_return found;
+  auto asked = ask_others<Target>(
+      [id, key = std::move(key)](const Branch& there) {
+        return session::cancel_target(*there.sessions, id, key);
+      },
+      [](const Target& target) { return target.has_value(); });
+  std::vector<Target> answers = co_await answers_of<Target>(std::move(asked));
+  for (Target& answer : answers) {
+    if (answer) found = std::move(answer);
+  }
+  co_return found;
+}
+
 template <typename Function>
 void Directory::tell_all(Function function) {
   for (const Branch& there : others()) {

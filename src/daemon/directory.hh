@@ -49,6 +49,8 @@ class Directory final : public session::Directory {
   event::Task<std::vector<session::SessionRow>> all() override;
   event::Task<bool> disconnect(std::uint32_t id) override;
   event::Task<std::optional<session::ServerThread>> thread_of(std::uint32_t id) override;
+  event::Task<std::optional<session::CancelTarget>> cancel_target(std::uint32_t id,
+                                                                  Buffer key) override;
   void empty_node(std::shared_ptr<const cluster::Node> node, Millis limit) override;
   session::SessionList& local() noexcept override { return *own_.sessions; }
 

@@ -213,6 +213,15 @@ std::string Tls::server_name() const {
   return name != nullptr ? name : "";
 }
 
+std::string Tls::protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
+Buffer Tls::peer_certificate() const { return der_of(SSL_get0_peer_certificate(ssl_.get())); }
+
 std::string Tls::subject() const {
   X509* const certificate = SSL_get0_peer_certificate(ssl_.get());
   if (certificate == nullptr) return {};

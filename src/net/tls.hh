@@ -55,6 +55,8 @@ class Tls {
   std::string version() const;      // "TLSv1.3"
   std::string cipher() const;       // "TLS_AES_256_GCM_SHA384"
   std::string subject() const;      // of the peer's certificate, RFC 2253; empty: it showed none
+  std::string protocol() const;     // what both agreed on by ALPN; empty: nothing
+  Buffer peer_certificate() const;  // in DER; empty: it showed none
   std::string server_name() const;  // what the client asked for (SNI); empty: nothing
   bool is_resumed() const noexcept;
   // Empty when the peer's certificate is good, or none was to be checked; else what is wrong.

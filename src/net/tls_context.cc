@@ -23,6 +23,19 @@ constexpr unsigned char kSessionContext[] = "perilune";
 constexpr long kTicketKeys = 80;  // bytes that OpenSSL's tickets are made with
 constexpr long kDay = 24 * 60 * 60;
 
+// The one protocol that a TLS connection to us may begin with and has to name. Who offers others
+// alone is treated as by a server that names none.
+constexpr unsigned char kProtocols[] = "\x0apostgresql";
+
+int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* length,
+                    const unsigned char* offered, unsigned offered_size, void*) {
+  unsigned char* found = nullptr;
+  const int result = SSL_select_next_proto(&found, length, kProtocols, sizeof kProtocols - 1,
+                                           offered, offered_size);
+  *chosen = found;
+  return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
 [[noreturn]] void fail(std::string_view what) {
   throw ConfigError(fmt::format("{}: {}", what, take_tls_errors()));
 }
@@ -78,6 +91,16 @@ Certificate sign_by_itself(EVP_PKEY* key) {
 
 }  // namespace
 
+Buffer der_of(const x509_st* certificate) {
+  if (certificate == nullptr) return {};
+  const int size = i2d_X509(certificate, nullptr);
+  if (size <= 0) return {};
+  Buffer der(static_cast<std::size_t>(size));
+  auto* end = reinterpret_cast<unsigned char*>(der.data());
+  i2d_X509(certificate, &end);
+  return der;
+}
+
 std::string take_tls_errors() {
   std::string text;
   while (const unsigned long code = ERR_get_error()) {
@@ -99,6 +122,7 @@ TlsServer::TlsServer() : context_(SSL_CTX_new(TLS_server_method())) {
   SSL_CTX_set_session_id_context(context_.get(), kSessionContext, sizeof kSessionContext - 1);
   SSL_CTX_set_num_tickets(context_.get(), 1);
   SSL_CTX_set_dh_auto(context_.get(), 1);
+  SSL_CTX_set_alpn_select_cb(context_.get(), choose_protocol, nullptr);
 }
 
 TlsServer::~TlsServer() = default;
@@ -155,6 +179,8 @@ void TlsServer::note_fingerprint() {
   check(X509_digest(certificate, EVP_sha256(), bytes, &size) == 1, "cannot hash a certificate");
 }
 
+Buffer TlsServer::certificate() const { return der_of(SSL_CTX_get0_certificate(context_.get())); }
+
 // --- the side that connects
 
 void TlsClient::Free::operator()(ssl_ctx_st* context) const noexcept { SSL_CTX_free(context); }
@@ -163,7 +189,7 @@ void TlsClient::Free::operator()(ssl_session_st* session) const noexcept {
 }
 
 TlsClient::TlsClient(const TlsClientOptions& options)
-    : context_(SSL_CTX_new(TLS_client_method())), verifies_(options.verify) {
+    : context_(SSL_CTX_new(TLS_client_method())), options_(options) {
   check(context_ != nullptr, "cannot set up TLS");
   SSL_CTX* const context = context_.get();
   set_common(context);
@@ -172,7 +198,7 @@ TlsClient::TlsClient(const TlsClientOptions& options)
   if (!options.ca.empty()) {
     check(SSL_CTX_load_verify_file(context, options.ca.c_str()) == 1,
           fmt::format("cannot read the certificates of {}", options.ca));
-  } else if (verifies_) {
+  } else if (options_.verify) {
     check(SSL_CTX_set_default_verify_paths(context) == 1, "cannot read the system's certificates");
   }
 }

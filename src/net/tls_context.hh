@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "util/bytes.hh"
+
 struct ssl_ctx_st;      // OpenSSL's SSL_CTX
 struct ssl_session_st;  // SSL_SESSION
 
@@ -42,6 +44,7 @@ class TlsServer {
   ~TlsServer();
 
   const Fingerprint& fingerprint() const noexcept { return fingerprint_; }
+  Buffer certificate() const;  // in DER
   ssl_ctx_st* context() const noexcept { return context_.get(); }
 
  private:
@@ -75,7 +78,8 @@ class TlsClient {
   TlsClient& operator=(const TlsClient&) = delete;
   ~TlsClient();
 
-  bool verifies() const noexcept { return verifies_; }
+  const TlsClientOptions& options() const noexcept { return options_; }
+  bool verifies() const noexcept { return options_.verify; }
   ssl_ctx_st* context() const noexcept { return context_.get(); }
 
   // By the server's address and name; null: none. What is given in is owned from then on.
@@ -90,7 +94,7 @@ class TlsClient {
 
   std::unique_ptr<ssl_ctx_st, Free> context_;
   std::map<std::string, std::unique_ptr<ssl_session_st, Free>, std::less<>> sessions_;
-  bool verifies_;
+  TlsClientOptions options_;
 };
 
 }  // namespace perilune::net

@@ -4,6 +4,8 @@
 
 #include "proto/mysql/driver.hh"
 #include "proto/mysql/health_probe.hh"
+#include "proto/postgres/driver.hh"
+#include "proto/postgres/health_probe.hh"
 #include "proto/raw/driver.hh"
 #include "proto/raw/probe.hh"
 
@@ -12,6 +14,7 @@ namespace perilune::proto {
 namespace {
 
 const mysql::Driver mysql_driver;
+const postgres::Driver postgres_driver;
 const raw::Driver raw_driver;
 
 struct Row {
@@ -23,6 +26,7 @@ struct Row {
 // In the order of the enumeration.
 const Row rows[] = {
     {session::Protocol::Mysql, mysql_driver, mysql::probe_health},
+    {session::Protocol::Pgsql, postgres_driver, postgres::probe_health},
     {session::Protocol::Tcp, raw_driver, raw::probe},
 };
 

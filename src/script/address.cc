@@ -101,6 +101,7 @@ void define_addresses(lua_State* L) {
 }
 
 int mysql_resolve(lua_State* L) { return resolve(L, {default_port(session::Protocol::Mysql)}); }
+int pgsql_resolve(lua_State* L) { return resolve(L, {default_port(session::Protocol::Pgsql)}); }
 int tcp_resolve(lua_State* L) { return resolve(L, {default_port(session::Protocol::Tcp)}); }
 int control_resolve(lua_State* L) { return resolve(L, {wire::control::kDefaultPort, true}); }
 

@@ -13,7 +13,16 @@ namespace perilune::script {
 // What an address without a port means; none: that is an error.
 constexpr std::optional<std::uint16_t> default_port(session::Protocol protocol) noexcept {
   constexpr std::uint16_t kMysqlPort = 3306;
-  return protocol == session::Protocol::Mysql ? std::optional{kMysqlPort} : std::nullopt;
+  constexpr std::uint16_t kPostgresPort = 5432;
+  switch (protocol) {
+    case session::Protocol::Mysql:
+      return kMysqlPort;
+    case session::Protocol::Pgsql:
+      return kPostgresPort;
+    case session::Protocol::Tcp:
+      break;
+  }
+  return std::nullopt;
 }
 
 // SocketAddress: opaque, only tostring().
@@ -36,6 +45,7 @@ void define_addresses(lua_State* L);
 // mysql_resolve(text) (waits) → address; what fails raises in the main chunk and gives nil, message
 // in callbacks.
 int mysql_resolve(lua_State* L);
+int pgsql_resolve(lua_State* L);
 // The same; the port must be there.
 int tcp_resolve(lua_State* L);
 // The same for where control datagrams go; what fails always raises.

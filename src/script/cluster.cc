@@ -168,8 +168,11 @@ const cluster::Member* find_node(lua_State* L, int index, const cluster::Members
 }
 
 session::Protocol protocol_of(const cluster::Cluster& cluster) noexcept {
-  const bool is_tcp = cluster.settings().protocol == session::name_of(session::Protocol::Tcp);
-  return is_tcp ? session::Protocol::Tcp : session::Protocol::Mysql;
+  using session::Protocol;
+  for (const Protocol protocol : {Protocol::Mysql, Protocol::Pgsql}) {
+    if (cluster.settings().protocol == session::name_of(protocol)) return protocol;
+  }
+  return Protocol::Tcp;
 }
 
 void define_clusters(lua_State* L) {
@@ -182,6 +185,7 @@ void define_clusters(lua_State* L) {
 }
 
 int mysql_cluster(lua_State* L) { return make_cluster(L, session::Protocol::Mysql); }
+int pgsql_cluster(lua_State* L) { return make_cluster(L, session::Protocol::Pgsql); }
 int tcp_cluster(lua_State* L) { return make_cluster(L, session::Protocol::Tcp); }
 
 }  // namespace perilune::script

@@ -20,6 +20,7 @@ void define_clusters(lua_State* L);
 
 // mysql_cluster({node, …} [, options]) → cluster
 int mysql_cluster(lua_State* L);
+int pgsql_cluster(lua_State* L);
 int tcp_cluster(lua_State* L);
 
 // What they are given at 1 and 2. Throws lua::Error.

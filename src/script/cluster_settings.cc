@@ -23,7 +23,7 @@ constexpr std::uint64_t kMaxProbes = 1000;
 constexpr std::array<std::string_view, 4> kNodeOptions{"backup", "max_connections", "name",
                                                        "weight"};
 
-constexpr std::array<std::string_view, 12> kMysqlOptions{
+constexpr std::array<std::string_view, 12> kDatabaseOptions{
     "balance",    "database", "disconnect_unavailable", "fall",     "interval",
     "monitoring", "name",     "no_read_only",           "password", "rise",
     "timeout",    "user"};
@@ -172,9 +172,9 @@ cluster::ProbeSettings read_probe(const lua::Options& options) {
 }
 
 void check_option_names(lua_State* L, int table, session::Protocol protocol) {
-  if (protocol == session::Protocol::Mysql) return;
+  if (protocol != session::Protocol::Tcp) return;
   lua::for_each_key(L, table, "option", [protocol](std::string_view key) {
-    if (!contains(kMysqlOptions, key) || contains(kTcpOptions, key)) return;
+    if (!contains(kDatabaseOptions, key) || contains(kTcpOptions, key)) return;
     throw lua::Error(fmt::format("'{}' is not for {}_cluster", key, session::name_of(protocol)));
   });
 }
@@ -187,7 +187,7 @@ void read_options(lua_State* L, int index, session::Protocol protocol,
   using Names = std::span<const std::string_view>;
   const bool is_tcp = protocol == session::Protocol::Tcp;
   const lua::Options options{L, index, "option",
-                             is_tcp ? Names{kTcpOptions} : Names{kMysqlOptions}};
+                             is_tcp ? Names{kTcpOptions} : Names{kDatabaseOptions}};
   check_combination(options);
   read_balance(L, index, options, settings);
   if (options.boolean("monitoring").value_or(false)) settings.monitoring = read_probe(options);

@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 7> kCallbacks{
     "on_command_phase",      "on_connect", "on_disconnect",
     "on_handshake_response", "on_init_db", "on_login",
     "on_query"};
+constexpr std::array<std::string_view, 5> kPgsqlCallbacks{
+    "on_command_phase", "on_connect", "on_disconnect", "on_login", "on_query"};
 constexpr std::array<std::string_view, 2> kTcpCallbacks{"on_connect", "on_disconnect"};
 constexpr std::array<std::string_view, 1> kLaterCallbacks{"on_log"};
 
@@ -46,6 +48,19 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
+constexpr std::array<std::string_view, 13> kPgsqlOptions{"backlog",
+                                                         "group",
+                                                         "handshake_timeout",
+                                                         "idle_timeout",
+                                                         "max_connections",
+                                                         "mode",
+                                                         "proxy_protocol",
+                                                         "server_version",
+                                                         "user",
+                                                         "allow_cleartext",
+                                                         "log",
+                                                         "max_query",
+                                                         "tls"};
 constexpr std::array<std::string_view, 9> kTcpOptions{"backlog",
                                                       "group",
                                                       "handshake_timeout",
@@ -68,6 +83,7 @@ struct Dialect {
 };
 
 constexpr Dialect kMysql{session::Protocol::Mysql, kCallbacks, kOptions};
+constexpr Dialect kPgsql{session::Protocol::Pgsql, kPgsqlCallbacks, kPgsqlOptions};
 constexpr Dialect kTcp{session::Protocol::Tcp, kTcpCallbacks, kTcpOptions};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
@@ -113,7 +129,7 @@ void read_where(lua_State* L, int index, session::ListenerDeclaration& declarati
 void check_handler_key(lua_State* L, std::string_view key, const Dialect& dialect) {
   const bool is_known = contains(dialect.callbacks, key);
   const bool is_later = contains(kLaterCallbacks, key);
-  if (is_later && dialect.protocol == session::Protocol::Mysql) fail_later(key);
+  if (is_later && dialect.protocol != session::Protocol::Tcp) fail_later(key);
   if (!is_known && (is_later || contains(kCallbacks, key))) fail_here(key, dialect);
   if (!is_known) throw lua::Error(unknown_name("callback", key, dialect.callbacks));
   if (!lua_isfunction(L, -1)) throw lua::Error(fmt::format("'{}' is not a function", key));
@@ -282,10 +298,8 @@ void check_option_key(std::string_view key, const Dialect& dialect) {
   if (contains(kOptions, key) && !contains(dialect.options, key)) fail_here(key, dialect);
 }
 
-void read_statement_options(lua_State* L, int index, const lua::Options& options,
-                            session::ListenerOptions& read) {
+void read_statement_options(const lua::Options& options, session::ListenerOptions& read) {
   read.server_version = options.text("server_version").value_or("");
-  read.like = read_like(L, index, options);
   read.max_query = options.size("max_query").value_or(read.max_query);
   read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
 }
@@ -308,9 +322,8 @@ void read_options(lua_State* L, int index, const Dialect& dialect,
       options.integer("max_connections", std::numeric_limits<std::uint32_t>::max()).value_or(0);
   read.handshake_timeout = options.duration("handshake_timeout").value_or(read.handshake_timeout);
   read.idle_timeout = options.duration("idle_timeout").value_or(read.idle_timeout);
-  if (dialect.protocol == session::Protocol::Mysql) {
-    read_statement_options(L, index, options, read);
-  }
+  if (dialect.protocol == session::Protocol::Mysql) read.like = read_like(L, index, options);
+  if (dialect.protocol != session::Protocol::Tcp) read_statement_options(options, read);
 }
 
 int listen(lua_State* L, const Dialect& dialect) {
@@ -328,6 +341,11 @@ int listen(lua_State* L, const Dialect& dialect) {
 int mysql_listen(lua_State* L) {
   check_is_loading(L, "mysql_listen");
   return listen(L, kMysql);
+}
+
+int pgsql_listen(lua_State* L) {
+  check_is_loading(L, "pgsql_listen");
+  return listen(L, kPgsql);
 }
 
 int tcp_listen(lua_State* L) {

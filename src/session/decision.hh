@@ -21,8 +21,8 @@
 
 namespace perilune::session {
 
-// What the client said of itself when it logged in; `attributes` are MySQL's connect attributes in
-// the order of the wire.
+// What the client said of itself when it logged in; `attributes` are MySQL's connect attributes or
+// PostgreSQL's start-up parameters besides user and database, in the order of the wire.
 struct Login {
   std::string user;
   std::string database;

@@ -55,7 +55,15 @@ std::optional<std::string> missing(const Clusters& ours, const Clusters& theirs)
 }  // namespace
 
 const char* name_of(Protocol protocol) noexcept {
-  return protocol == Protocol::Mysql ? "mysql" : "tcp";
+  switch (protocol) {
+    case Protocol::Mysql:
+      return "mysql";
+    case Protocol::Pgsql:
+      return "pgsql";
+    case Protocol::Tcp:
+      break;
+  }
+  return "tcp";
 }
 
 bool ProxyPeers::contains(const net::Address& peer) const noexcept {

@@ -19,7 +19,7 @@ class Cluster;
 
 namespace perilune::session {
 
-enum class Protocol : std::uint8_t { Mysql, Tcp };
+enum class Protocol : std::uint8_t { Mysql, Pgsql, Tcp };
 
 // "mysql": what the functions of the script begin with.
 const char* name_of(Protocol protocol) noexcept;

@@ -1,5 +1,6 @@
 #include "session/directory.hh"
 
+#include "auth/secret.hh"
 #include "session/session.hh"
 
 namespace perilune::session {
@@ -75,6 +76,14 @@ std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id) {
   thread.user = session->user;
   thread.account = session->account;
   return thread;
+}
+
+std::optional<CancelTarget> cancel_target(SessionList& sessions, std::uint32_t id, Bytes key) {
+  const Session* const session = find(sessions, id);
+  if (session == nullptr || !session->cancel_keys) return std::nullopt;
+  const CancelKeys& keys = *session->cancel_keys;
+  if (!auth::equal_in_constant_time(keys.own, key)) return std::nullopt;
+  return keys.target;
 }
 
 void drain_at(SessionList& sessions, const cluster::Node& node) {

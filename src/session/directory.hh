@@ -10,7 +10,9 @@
 
 #include "event/task.hh"
 #include "net/address.hh"
+#include "session/cancel_keys.hh"
 #include "session/declaration.hh"
+#include "util/bytes.hh"
 #include "util/clock.hh"
 
 namespace perilune::cluster {
@@ -63,6 +65,8 @@ class Directory {
   virtual event::Task<bool> disconnect(std::uint32_t id) = 0;
   // No value: there is no session of that id, or none with statements.
   virtual event::Task<std::optional<ServerThread>> thread_of(std::uint32_t id) = 0;
+  // No value: there is no session of that id with that key, or nothing to cancel.
+  virtual event::Task<std::optional<CancelTarget>> cancel_target(std::uint32_t id, Buffer key) = 0;
   // Has the sessions at a node that drains end at their quiet moments, and what is left of them
   // after `limit`, if the node still drains then; zero: they are not told to.
   virtual void empty_node(std::shared_ptr<const cluster::Node> node, Millis limit) = 0;
@@ -78,6 +82,7 @@ std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker);
 Session* find(SessionList& sessions, std::uint32_t id);
 bool disconnect(SessionList& sessions, std::uint32_t id);
 std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id);
+std::optional<CancelTarget> cancel_target(SessionList& sessions, std::uint32_t id, Bytes key);
 // Drops the sessions of an account, in whatever phase they are; how many.
 std::size_t drop_account(SessionList& sessions, std::string_view account);
 void drain_at(SessionList& sessions, const cluster::Node& node);

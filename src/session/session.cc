@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "net/peer_credentials.hh"
+#include "session/cancel_keys.hh"
 
 namespace perilune::session {
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "auth/scram_keys.hh"
 #include "cluster/node.hh"
 #include "event/latch.hh"
 #include "event/loop.hh"
@@ -26,6 +27,7 @@
 namespace perilune::session {
 
 class Directory;
+struct CancelKeys;
 
 // What a worker lends to its sessions; outlives them.
 struct Services {
@@ -35,6 +37,7 @@ struct Services {
   stats::Cells& metrics;
   Directory* directory = nullptr;  // null: these sessions are all there are
   SharedText::Pool texts{};
+  auth::ScramKeyCache scram_keys{};  // of the passwords that come again and again
 };
 
 class RsaKeySource;
@@ -180,6 +183,7 @@ class Session final : private net::HangupListener {
   net::SmallAddress server;                       // none before it is connected
   std::unique_ptr<const KnownLogin> known_login;  // null: passed through
   std::unique_ptr<const cluster::Lease> lease;    // of a cluster's node; null: none
+  std::unique_ptr<const CancelKeys> cancel_keys;  // null: nothing can be cancelled
 
  private:
   SessionList* list_ = nullptr;

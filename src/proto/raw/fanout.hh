@@ -12,7 +12,7 @@
 #include "event/task_group.hh"
 #include "net/stream.hh"
 #include "proto/raw/fanout_target.hh"
-#include "proto/raw/idle_watch.hh"
+#include "session/idle_watch.hh"
 #include "session/decision.hh"
 #include "session/session.hh"
 
@@ -67,7 +67,7 @@ class Fanout final : private net::Receiver, private session::Ending, private Fan
   net::Stream& client_;
   session::FanOut::OnFailure on_failure_;
   std::vector<std::unique_ptr<FanoutTarget>> targets_;
-  std::unique_ptr<IdleWatch> idle_;
+  std::unique_ptr<session::IdleWatch> idle_;
   event::Latch decided_;  // whether the targets can be reached
   event::Latch over_;
   End end_ = End::None;

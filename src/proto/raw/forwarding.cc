@@ -14,7 +14,7 @@ Forwarding::Forwarding(session::Session& session, net::Stream& client, net::Stre
       server_(server),
       pump_(client, server, *this, session.traffic, session::EndOfSide::IsPassedOn),
       mirror_(mirror),
-      idle_(watch_idleness(session, [this] { return delivered(); })) {
+      idle_(session::watch_idleness(session, [this] { return delivered(); })) {
   session_.set_ending(this);
 }
 

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "net/stream.hh"
-#include "proto/raw/idle_watch.hh"
+#include "session/idle_watch.hh"
 #include "session/mirror.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
@@ -37,7 +37,7 @@ class Forwarding final : private session::Tap, private session::Ending {
   net::Stream& server_;
   session::Pump pump_;
   session::Mirror* mirror_;
-  std::unique_ptr<IdleWatch> idle_;
+  std::unique_ptr<session::IdleWatch> idle_;
 };
 
 }  // namespace perilune::proto::raw

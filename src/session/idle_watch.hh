@@ -7,7 +7,7 @@
 #include "session/session.hh"
 #include "util/unique_function.hh"
 
-namespace perilune::proto::raw {
+namespace perilune::session {
 
 // Stops a session in which nothing has moved for its listener's idle_timeout.
 class IdleWatch {
@@ -15,19 +15,19 @@ class IdleWatch {
   // Changes with every sign of life.
   using Progress = UniqueFunction<std::uint64_t()>;
 
-  IdleWatch(session::Session& session, Progress progress);
+  IdleWatch(Session& session, Progress progress);
 
  private:
   void arm();
   void look();
 
-  session::Session& session_;
+  Session& session_;
   Progress progress_;
   std::uint64_t seen_ = 0;
   event::Deadline deadline_;
 };
 
 // Null: the listener has no idle_timeout.
-std::unique_ptr<IdleWatch> watch_idleness(session::Session& session, IdleWatch::Progress progress);
+std::unique_ptr<IdleWatch> watch_idleness(Session& session, IdleWatch::Progress progress);
 
-}  // namespace perilune::proto::raw
+}  // namespace perilune::session

@@ -1,10 +1,10 @@
-#include "proto/raw/idle_watch.hh"
+#include "session/idle_watch.hh"
 
 #include <utility>
 
-namespace perilune::proto::raw {
+namespace perilune::session {
 
-IdleWatch::IdleWatch(session::Session& session, Progress progress)
+IdleWatch::IdleWatch(Session& session, Progress progress)
     : session_(session), progress_(std::move(progress)) {
   arm();
 }
@@ -15,14 +15,14 @@ void IdleWatch::arm() {
 
 void IdleWatch::look() {
   const std::uint64_t now = progress_();
-  if (now == seen_) return session_.stop(session::StopReason::IdleTimeout);
+  if (now == seen_) return session_.stop(StopReason::IdleTimeout);
   seen_ = now;
   arm();
 }
 
-std::unique_ptr<IdleWatch> watch_idleness(session::Session& session, IdleWatch::Progress progress) {
+std::unique_ptr<IdleWatch> watch_idleness(Session& session, IdleWatch::Progress progress) {
   if (session.options().idle_timeout.count() <= 0) return nullptr;
   return std::make_unique<IdleWatch>(session, std::move(progress));
 }
 
-}  // namespace perilune::proto::raw
+}  // namespace perilune::session

@@ -1,0 +1,249 @@
+#include "proto/postgres/served_phase.hh"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "proto/postgres/question.hh"
+#include "proto/postgres/setup_answers.hh"
+#include "session/memory_budget.hh"
+#include "util/error.hh"
+#include "wire/postgres/framing.hh"
+#include "wire/postgres/sql.hh"
+#include "wire/postgres/statements.hh"
+
+namespace perilune::proto::postgres {
+
+namespace wire = perilune::wire::postgres;
+namespace sqlstate = wire::sqlstate;
+using session::StatementDecision;
+using wire::FrontendTag;
+using wire::TransactionStatus;
+
+namespace {
+
+bool ends_in_ready(FrontendTag tag) noexcept {
+  return tag == FrontendTag::Query || tag == FrontendTag::FunctionCall;
+}
+
+}  // namespace
+
+ServedPhase::ServedPhase(session::Session& session, net::Stream& client)
+    : session_(session), client_(client), answers_(client, session.traffic) {
+  session_.set_ending(this);
+  if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
+}
+
+ServedPhase::~ServedPhase() { session_.set_ending(nullptr); }
+
+event::Task<> ServedPhase::run() {
+  while (!over_) {
+    if (session_.is_draining() && status_ == TransactionStatus::Idle && !skips_) {
+      say_farewell(session::StopReason::Shutdown);
+      co_return;
+    }
+    const bool here = co_await receive();
+    if (idle_) idle_->disarm();
+    if (!here) co_return;
+    co_await handle(message_);
+    // Who sends statements without reading answers waits.
+    if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
+  }
+}
+
+// Until a message is here as a whole, in message_; false: the client has ended. One that is too
+// long is answered unseen.
+event::Task<bool> ServedPhase::receive() {
+  session::MemoryBudget::Share gathered{session_.listener().gathered};
+  waits_for_message_ = true;
+  arm_idle_timer();
+  for (;;) {
+    const Bytes input = client_.input();
+    if (input.size() >= wire::kHeaderSize) {
+      waits_for_message_ = false;
+      const wire::MessageHeader header = wire::decode_header(input);
+      if (!header.is_plausible()) throw PeerError("the client sent a message of a bad length");
+      const std::size_t size = wire::kHeaderSize + header.body();
+      if (header.body() > largest_body(FrontendTag::Parse, session_.options().max_query) ||
+          !gathered.grow_to(size)) {
+        break;
+      }
+      if (input.size() >= size) {
+        const Bytes body = input.subspan(wire::kHeaderSize, header.body());
+        message_.tag = header.tag;
+        message_.body.assign(body.begin(), body.end());
+        client_.consume(size);
+        session_.traffic.from_client += size;
+        co_return true;
+      }
+    }
+    const bool grown = co_await client_.fill();
+    if (!grown) co_return false;
+  }
+  const wire::MessageHeader header = wire::decode_header(client_.input());
+  const bool too_long_for_all =
+      header.body() > largest_body(FrontendTag::Parse, session_.options().max_query);
+  std::size_t left = wire::kHeaderSize + header.body();
+  session_.traffic.from_client += left;
+  while (left > 0) {
+    const std::size_t here = std::min(left, client_.input().size());
+    client_.consume(here);
+    left -= here;
+    if (left == 0) break;
+    const bool grown = co_await client_.fill();
+    if (!grown) co_return false;
+  }
+  stats::Cells& metrics = session_.metrics();
+  (too_long_for_all ? metrics.statements_too_long : metrics.statements_without_memory).add();
+  refuse_unseen(static_cast<FrontendTag>(header.tag),
+                too_long_for_all ? too_long(session_.options().max_query) : no_memory());
+  message_.tag = static_cast<std::uint8_t>(FrontendTag::Flush);
+  message_.body.clear();
+  co_return true;
+}
+
+void ServedPhase::refuse_unseen(FrontendTag tag, const Fault& fault) {
+  if (skips_) return;
+  answers_.error(fault);
+  end_answer(tag, /*good=*/false);
+}
+
+event::Task<> ServedPhase::handle(const Received& message) {
+  const auto tag = static_cast<FrontendTag>(message.tag);
+  if (tag == FrontendTag::Sync) {
+    skips_ = false;
+    answers_.ready(status_);
+  } else if (tag == FrontendTag::Terminate) {
+    over_ = true;
+  } else if (skips_ || tag == FrontendTag::Flush) {
+    co_return;
+  } else if (tag == FrontendTag::Query) {
+    co_await handle_query(message.body);
+  } else if (tag == FrontendTag::Parse) {
+    co_await handle_parse(message.body);
+  } else if (tag == FrontendTag::FunctionCall) {
+    answers_.error(error(sqlstate::kFeatureNotSupported,
+                         "there is no server behind this session to call functions of"));
+    end_answer(tag, /*good=*/false);
+  } else {
+    handle_named(tag, message.body);
+  }
+}
+
+event::Task<> ServedPhase::handle_query(Bytes body) {
+  const StatementDecision decision = co_await ask(FrontendTag::Query, body);
+  answers_.answer_query(body, decision);
+  end_answer(FrontendTag::Query, !std::holds_alternative<session::Refuse>(decision));
+}
+
+event::Task<> ServedPhase::handle_parse(Bytes body) {
+  const StatementDecision decision = co_await ask(FrontendTag::Parse, body);
+  const bool good = answers_.prepare(body, decision);
+  end_answer(FrontendTag::Parse, good);
+}
+
+// Never leaves the statement undecided.
+event::Task<StatementDecision> ServedPhase::ask(FrontendTag tag, Bytes body) {
+  const auto size = text_size(tag, body);
+  if (!size) throw PeerError("the client sent a malformed message");
+  if (*size > session_.options().max_query) {
+    session_.metrics().statements_too_long.add();
+    Fault fault = too_long(session_.options().max_query);
+    co_return session::Refuse{std::move(fault.message), {}, std::move(fault.sql_state)};
+  }
+  StatementDecision decision;
+  if (session_.hooks().has_on_query()) {
+    auto decided = ask_script(session_.hooks(), tag, body);
+    if (decided) {
+      decision = *std::move(decided);
+    } else {
+      decision = co_await session_.hooks().rest_of_statement();
+    }
+  }
+  if (tag == FrontendTag::Query) count(decision);
+  if (std::holds_alternative<session::SendInstead>(decision)) {
+    const std::string name = session_.name();
+    session_.services().logger.with(name).error("client:query needs a server");
+    co_return session::Refuse{};
+  }
+  if (std::holds_alternative<session::Proceed>(decision)) {
+    co_return answer_of_our_own(tag, body);
+  }
+  co_return decision;
+}
+
+StatementDecision ServedPhase::answer_of_our_own(FrontendTag tag, Bytes body) const {
+  const std::string_view text = tag == FrontendTag::Parse ? wire::decode_parse(body)->text
+                                                          : *wire::decode_query(body);
+  if (auto answer = answer_setup(session_, text)) return *std::move(answer);
+  return session::Refuse{"the script answers no such statement", {},
+                         std::string(sqlstate::kFeatureNotSupported)};
+}
+
+void ServedPhase::count(const StatementDecision& decision) {
+  session_.traffic.statements += 1;
+  stats::Cells& metrics = session_.metrics();
+  metrics.statements.add();
+  if (std::holds_alternative<session::Proceed>(decision)) return;
+  const bool refused = std::holds_alternative<session::Refuse>(decision);
+  (refused ? metrics.statements_refused : metrics.statements_answered).add();
+}
+
+void ServedPhase::handle_named(FrontendTag tag, Bytes body) {
+  switch (tag) {
+    case FrontendTag::Execute:
+      session_.traffic.statements += 1;
+      session_.metrics().statements.add();
+      [[fallthrough]];
+    case FrontendTag::Bind:
+    case FrontendTag::Describe:
+    case FrontendTag::Close:
+      return end_answer(tag, answers_.answer_named(tag, body));
+    case FrontendTag::CopyData:
+    case FrontendTag::CopyDone:
+    case FrontendTag::CopyFail:
+      return;  // the rest of a COPY that has failed
+    default:
+      session_.metrics().client_malformed.add();
+      answers_.error(fatal(sqlstate::kProtocolViolation, "unknown type of a message"));
+      throw PeerError("malformed message from the client: type of a message");
+  }
+}
+
+void ServedPhase::end_answer(FrontendTag tag, bool good) {
+  if (good && (tag == FrontendTag::Query || tag == FrontendTag::Execute)) follow_transaction();
+  if (!good && status_ == TransactionStatus::InTransaction) status_ = TransactionStatus::Failed;
+  if (ends_in_ready(tag)) return answers_.ready(status_);
+  skips_ = !good;
+}
+
+void ServedPhase::follow_transaction() {
+  const std::string_view verb = answers_.last_verb();
+  if (verb == "BEGIN" || verb == "START") status_ = TransactionStatus::InTransaction;
+  if (verb == "COMMIT" || verb == "END" || verb == "ROLLBACK" || verb == "ABORT") {
+    status_ = TransactionStatus::Idle;
+  }
+  if (verb == "DISCARD" || verb == "DEALLOCATE") answers_.forget_all();
+}
+
+// --- ending
+
+void ServedPhase::say_farewell(session::StopReason reason) {
+  if (reason != session::StopReason::Dropped) answers_.error(farewell(reason));
+}
+
+void ServedPhase::drain() {
+  if (waits_for_message_ && status_ == TransactionStatus::Idle && !skips_) {
+    session_.stop(session::StopReason::Shutdown);
+  }
+}
+
+void ServedPhase::arm_idle_timer() {
+  if (!idle_) return;
+  idle_->arm(session_.loop(), session_.options().idle_timeout,
+             [this] { session_.stop(session::StopReason::IdleTimeout); });
+}
+
+}  // namespace perilune::proto::postgres
