@@ -12,7 +12,7 @@ import pytest
 from support.daemon import PATIENCE
 from support.nodes import ADMIN, Admin, chosen
 from support.shared_servers import start_server
-from support.wire import Err, Greeting
+from support.wire import PLAIN_SERVER, Cap, Err, Greeting
 from throwaway import ReservedPort, temporary_folder
 
 UNAVAILABLE, SHUTDOWN = 1047, 1053
@@ -175,6 +175,20 @@ def test_like_a_cluster(perilune, fake):
     )
     with daemon.raw() as client:
         assert client.receive_greeting().server_version == "6.6.0-fake"
+
+
+def test_like_a_cluster_whose_nodes_differ(perilune, fake):
+    """What all of its nodes have."""
+    first = fake(Greeting(server_version="6.6.6", capabilities=PLAIN_SERVER & ~Cap.SESSION_TRACK))
+    second = fake(Greeting(server_version="7.7.7", capabilities=PLAIN_SERVER & ~Cap.DEPRECATE_EOF))
+    daemon = perilune(
+        f"cluster = mysql_cluster({listed([first, second])}, {{ monitoring = true }})\n"
+        "mysql_listen(SOCK, { on_login = function(c, l) return c:connect(cluster, l) end }, { like = cluster })"
+    )
+    with daemon.raw() as client:
+        greeting = client.receive_greeting()
+    assert greeting.server_version == "6.6.6"
+    assert not greeting.capabilities & (Cap.SESSION_TRACK | Cap.DEPRECATE_EOF)
 
 
 # probes

@@ -163,18 +163,19 @@ def test_a_server_lost_while_idle_ends_the_session(perilune, fake):
             assert closed.rest == b""
 
 
-def test_deprecate_eof_that_only_the_client_has_never_desynchronises(perilune, fake):
+@pytest.mark.parametrize("flag", [Cap.DEPRECATE_EOF, Cap.SESSION_TRACK], ids=lambda flag: flag.name)
+def test_a_flag_that_only_the_client_has_never_desynchronises(perilune, fake, flag):
     """Translated, or refused with an error that says why; nothing in between."""
     server = fake(
-        Greeting(capabilities=wire.PLAIN_SERVER & ~Cap.DEPRECATE_EOF),
+        Greeting(capabilities=wire.PLAIN_SERVER & ~flag),
         on_command=lambda peer, _: peer.rows(["a", "b"], [(b"1", None), (b"", b"2")]),
     )
     daemon = perilune(to_fake(), {"FAKE": server.address})
     with daemon.raw() as client:
         try:
-            client.login("plain", "secret", flags=wire.PLAIN_CLIENT | Cap.DEPRECATE_EOF)
+            client.login("plain", "secret", flags=wire.PLAIN_CLIENT | flag)
         except Err as error:
-            assert "DEPRECATE_EOF" in error.message
+            assert flag.name in error.message
             assert client.at_end()
             return
         for _ in range(3):
