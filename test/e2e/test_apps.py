@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import socket
 import subprocess
 from types import SimpleNamespace
 
@@ -9,7 +10,9 @@ import pytest
 from throwaway import ReservedPort
 
 from support.daemon import binary
+from support.nodes import plain_nodes, read_line
 from support.tcp import Target, connect, receive_all, receive_exactly
+from support.tls import client_context
 
 NOBODY = "127.0.0.1:1"
 
@@ -113,6 +116,38 @@ def test_health_takes_a_target_out(serve, targets, port):
     app = {"Name": "web", "Ports": [port], "Targets": [NOBODY, targets[0].address], "Health": {"Interval": 0.1, "Fall": 1, "Rise": 1}}
     daemon = serve("apps.json", json.dumps({"Apps": [app]}))
     daemon.log.wait("127.0.0.1:1.*down|down.*127.0.0.1:1")
+
+
+def app_with(port, targets, **more):
+    return json.dumps({"Apps": [{"Name": "web", "Ports": [port], "Targets": targets, **more}]})
+
+
+def test_every_address_without_a_listen(serve, targets, port):
+    serve("apps.json", app_with(port, [targets[0].address]))
+    for host in "127.0.0.1", "127.0.0.9", "::1":
+        with socket.create_connection((host, port), timeout=30) as client, targets[0].accept() as server:
+            client.sendall(b"x")
+            assert receive_exactly(server, 1) == b"x"
+
+
+def test_sticky_clients_stay(serve, port):
+    with plain_nodes("127.0.0.2", "127.0.0.3", "127.0.0.4") as nodes:
+        serve("apps.json", app_with(port, [node.address for node in nodes], Sticky=True))
+        seen = {}
+        for host in [*range(10, 40)] * 3:
+            with socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(f"127.0.0.{host}", 0)) as client:
+                name = read_line(client)
+            assert seen.setdefault(host, name) == name
+        assert len(set(seen.values())) == 3
+
+
+def test_tls(serve, certificates, targets, port):
+    tls = {"Cert": str(certificates.server), "Key": str(certificates.server_key)}
+    serve("apps.json", app_with(port, [targets[0].address], TLS=tls))
+    context = client_context(certificates.ca)
+    with context.wrap_socket(connect(("127.0.0.1", port)), server_hostname="localhost") as client, targets[0].accept() as server:
+        client.sendall(b"hello")
+        assert receive_exactly(server, 5) == b"hello"
 
 
 @pytest.mark.no_reload

@@ -10,8 +10,6 @@ from support import programs
 from support.certificates import make_certificates
 from support.network import Cable
 
-pytestmark = pytest.mark.no_reload
-
 KNOWN = "return client:connect(SERVER_SOCK, {user='plain', password='secret'}, {unchecked=true})"
 VERIFY = """
   if not login:verify('secret') then return client:err() end

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -75,6 +76,55 @@ def test_balance_by_weights(start, nodes, policy, weights):
         counts = Counter(names)
     for node, weight in zip(nodes, weights):
         assert abs(counts[node.address] - 300 * weight / sum(weights)) <= 3, counts
+
+
+class Counting:
+    """Counts its clients and closes their connections."""
+
+    def __init__(self, host):
+        self._listener = socket.create_server((host, 0), backlog=1024)
+        self.address = "%s:%d" % self._listener.getsockname()
+        self.clients = 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                self.clients += 1
+                sock.close()
+
+    def close(self):
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.mark.no_reload
+@pytest.mark.parametrize("policy", ["round_robin", "consistent_hash"])
+def test_ten_thousand_connections_follow_the_weights(perilune, policy):
+    """Within one percent; the keys are the same in each run."""
+    weights = (5, 3, 2)
+    with contextlib.ExitStack() as stack:
+        counting = [stack.enter_context(contextlib.closing(Counting(host))) for host in HOSTS]
+        daemon = perilune(f"""
+            local keys = shared('keys')
+            local cluster = tcp_cluster({weighted(counting, weights)}, {{ balance = '{policy}' }})
+            tcp_listen(TCP, {{ on_connect = function(client)
+              return client:connect(cluster, {{ key = 'web' .. keys:incr('number') }})
+            end }})""")
+
+        def come_and_go():
+            for _ in range(2500):
+                with connect(daemon.tcp) as sock:
+                    assert receive_all(sock) == b""
+
+        visitors = [stack.enter_context(ThreadPoolExecutor(1)).submit(come_and_go) for _ in range(4)]
+        for visitor in visitors:
+            visitor.result()
+        shares = [node.clients for node in counting]
+    assert sum(shares) == 10000
+    for share, weight in zip(shares, weights):
+        assert abs(share / 10000 - weight / sum(weights)) < 0.01, shares
 
 
 @pytest.mark.parametrize("policy", ["random", "consistent_hash"])

@@ -9,10 +9,11 @@ import time
 import pymysql
 import pytest
 
+from support import programs
 from support.daemon import PATIENCE
 from support.nodes import ADMIN, Admin, chosen
 from support.shared_servers import start_server
-from support.wire import Err, Greeting
+from support.wire import PLAIN_SERVER, Cap, Err, Greeting
 from throwaway import ReservedPort, temporary_folder
 
 UNAVAILABLE, SHUTDOWN = 1047, 1053
@@ -177,6 +178,20 @@ def test_like_a_cluster(perilune, fake):
         assert client.receive_greeting().server_version == "6.6.0-fake"
 
 
+def test_like_a_cluster_whose_nodes_differ(perilune, fake):
+    """What all of its nodes have."""
+    first = fake(Greeting(server_version="6.6.6", capabilities=PLAIN_SERVER & ~Cap.SESSION_TRACK))
+    second = fake(Greeting(server_version="7.7.7", capabilities=PLAIN_SERVER & ~Cap.DEPRECATE_EOF))
+    daemon = perilune(
+        f"cluster = mysql_cluster({listed([first, second])}, {{ monitoring = true }})\n"
+        "mysql_listen(SOCK, { on_login = function(c, l) return c:connect(cluster, l) end }, { like = cluster })"
+    )
+    with daemon.raw() as client:
+        greeting = client.receive_greeting()
+    assert greeting.server_version == "6.6.6"
+    assert not greeting.capabilities & (Cap.SESSION_TRACK | Cap.DEPRECATE_EOF)
+
+
 # probes
 
 
@@ -294,6 +309,58 @@ def test_failover_when_the_primary_turns_read_only(perilune, writable):
     load.stop()
     first.sql("SET GLOBAL read_only = 0; GRANT ALL ON *.* TO plain@'%'")
     assert seconds < 10
+
+
+class SysbenchLoad(threading.Thread):
+    """Sysbench, started again whenever it has lost its sessions: it does not survive connecting again by itself."""
+
+    def __init__(self, daemon):
+        super().__init__(daemon=True)
+        self._load = programs.Sysbench(daemon.sock, "shared_db")
+        self._process, self._stopped, self.outputs = None, threading.Event(), []
+        self.start()
+
+    def run(self):
+        while not self._stopped.is_set():
+            self._process = self._load.start(threads=16, seconds=60)
+            self.outputs.append(self._process.communicate()[0])
+
+    def stop(self):
+        self._stopped.set()
+        self._process.terminate()
+        self.join()
+
+
+def commits(server):
+    return int(server.sql("SHOW GLOBAL STATUS LIKE 'Com_commit'").split()[1])
+
+
+@pytest.mark.parametrize("event", ["read-only", "killed"])
+def test_failover_under_sysbench(perilune, certificates, writable, folder, event):
+    second = writable[1]
+    # To become read-only it waits for statements, some of which wait for rows of others.
+    options = ("--bind-address=127.0.0.4", "--server-id=7", "--innodb-lock-wait-timeout=1")
+    first = start_server("mariadb", folder / "primary", certificates, options)
+    first.address = f"127.0.0.4:{first.port}"
+    try:
+        for server in (first, second):
+            programs.Sysbench(server.socket, "shared_db").prepare()
+        daemon = perilune(CONNECT % (listed([first, second]), FAILOVER, "") + ADMIN)
+        wait_for_state(Admin(daemon), second, "available")
+        load = SysbenchLoad(daemon)
+        wait_until(lambda: commits(first) > 200)
+        before = commits(second)
+        set_read_only(first, True) if event == "read-only" else os.kill(first.process.pid, signal.SIGKILL)
+        begin = time.monotonic()
+        wait_until(lambda: commits(second) > before)
+        print(f"failover under sysbench, {event}: {time.monotonic() - begin:.2f} s")
+        assert time.monotonic() - begin < 10 * PATIENCE
+        wait_until(lambda: commits(second) > before + 200)
+        load.stop()
+        assert len(load.outputs) == 2, load.outputs  # the sessions were lost once
+    finally:
+        first.stop()
+        second.sql("DROP TABLE IF EXISTS shared_db.sbtest1, shared_db.sbtest2")
 
 
 def test_sessions_are_told_why_they_end(perilune, writable):

@@ -1,5 +1,6 @@
 """Nodes that are host names: all their addresses, and what happens when these change."""
 
+import contextlib
 import subprocess
 import time
 from pathlib import Path
@@ -85,6 +86,35 @@ def test_a_name_that_moves_is_followed(start, hosts, options):
     finally:
         old.stop()
         new.stop()
+
+
+@contextlib.contextmanager
+def stopped(node):
+    """At the end."""
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+@pytest.mark.parametrize("options", ["", "monitoring = true"])
+def test_a_name_is_looked_up_again_though_nothing_fails(request, start, hosts, options):
+    """Every thirty seconds."""
+    if not request.config.getoption("--thorough"):
+        pytest.skip("takes half a minute: --thorough")
+    with stopped(Node("127.0.0.2")) as old, stopped(Node("127.0.0.3", port=old.port)) as new:
+        hosts("127.0.0.2")
+        daemon = start(old.port, options)
+        sock, name = visit(daemon.tcp)
+        with sock:
+            assert name == old.address
+            hosts("127.0.0.3")
+            deadline = time.monotonic() + 60 * PATIENCE
+            while name != new.address and time.monotonic() < deadline:
+                time.sleep(0.2)
+                other, name = visit(daemon.tcp)
+                other.close()
+            assert name == new.address
 
 
 def test_a_name_without_a_meaning_keeps_its_addresses(start, hosts):

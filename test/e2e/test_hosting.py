@@ -118,19 +118,40 @@ def enter(group):
     return True
 
 
-@contextlib.contextmanager
-def own_cgroup():
-    """This process in a cgroup with an attribute: its name. Empty where no such cgroup can be made."""
+def unified_hierarchy():
+    """Where it is mounted; not where Perilune looks for it on machines that have the old hierarchies too."""
+    mounts = [line.split() for line in open("/proc/self/mounts")]
+    return Path(next((mount[1] for mount in mounts if mount[2] == "cgroup2"), CGROUPS))
+
+
+CGROUPS = "/sys/fs/cgroup"
+WITH_CGROUPS = ("unshare", "--mount", "sh", "-c", f'umount --recursive {CGROUPS}; mount -t cgroup2 none {CGROUPS} && exec "$@"', "sh")
+
+
+@pytest.fixture
+def cgroup():
+    """This process in a cgroup with an attribute: its name, and how to start who looks for it. Empty where none can be made.
+
+    What is started meanwhile lives there too and must end before.
+    """
     here = next((line.split(":", 2)[2].strip() for line in open("/proc/self/cgroup") if line.startswith("0::")), "/")
-    group = Path("/sys/fs/cgroup") / here.lstrip("/") / f"perilune-test-{os.getpid()}"
+    hierarchy = unified_hierarchy()
+    group = hierarchy / here.lstrip("/") / f"perilune-test-{os.getpid()}"
     if not enter(group):
-        yield ""
+        yield "", ()
         return
     try:
-        yield "account"
+        yield "account", () if str(hierarchy) == CGROUPS else WITH_CGROUPS
     finally:
         move_to(group.parent)
+        wait_until(lambda: is_removed(group))
+
+
+def is_removed(group):
+    """Processes that have just ended are still in it for a moment."""
+    with contextlib.suppress(OSError):
         group.rmdir()
+    return not group.exists()
 
 
 def disconnect(path, account):
@@ -190,53 +211,53 @@ class Load:
         return set(self.outcomes[mark + 20 :])
 
 
-def test_hosting(daemons, postgres, mariadb, folder):
-    with own_cgroup() as xattr:
-        account = "from-cgroup" if xattr else f"uid{os.getuid()}"
-        control = folder / "control"
-        define = definitions(postgres.conninfo, mariadb, control, xattr)
-        daemon = daemons(f"UID = {os.getuid()}\n" + SCRIPT, define).start()
-        sealed = seal("secret")
+def test_hosting(mariadb, cgroup, postgres, daemons, folder):
+    xattr, wrapper = cgroup
+    account = "from-cgroup" if xattr else f"uid{os.getuid()}"
+    control = folder / "control"
+    define = definitions(postgres.conninfo, mariadb, control, xattr)
+    daemon = daemons(f"UID = {os.getuid()}\n" + SCRIPT, define, wrapper=wrapper).start()
+    sealed = seal("secret")
 
-        # Nobody knows the account; then it is made, and the cache, which has remembered that there was none, is told.
-        with daemon.raw() as client, pytest.raises(Err, match="No such account") as caught:
+    # Nobody knows the account; then it is made, and the cache, which has remembered that there was none, is told.
+    with daemon.raw() as client, pytest.raises(Err, match="No such account") as caught:
+        client.login("whoever", "whatever")
+    assert caught.value.code == 1045
+    postgres.sql(f"INSERT INTO routing.account VALUES ('{account}', 'blue', 'plain', '{sealed}', '{{10.0.0.0/8}}')")
+
+    with Load(daemon) as load:
+        load.wait_for("plain", 30)
+        assert load.settled() == {"plain"}  # through all the reloads
+
+        # Other credentials, from the next login on.
+        postgres.sql(f"UPDATE routing.account SET login = 'dumper', cluster = 'green', sealed = '{sealed}'")
+        load.wait_for("dumper", 30)
+        assert load.settled() == {"dumper"}
+
+        # The account's sessions end, wherever they are and whatever generation they belong to; new ones come.
+        held = [daemon.raw() for _ in range(6)]
+        for client in held:
             client.login("whoever", "whatever")
-        assert caught.value.code == 1045
-        postgres.sql(f"INSERT INTO routing.account VALUES ('{account}', 'blue', 'plain', '{sealed}', '{{10.0.0.0/8}}')")
+        disconnect(control, account)
+        daemon.log.wait(f'closed sessions count=[0-9]+ account="{account}"')
+        for client in held:
+            with client, pytest.raises(Exception):
+                client.packets.read()
+        load.wait_for("dumper", 30)
 
-        with Load(daemon) as load:
-            load.wait_for("plain", 30)
-            assert load.settled() == {"plain"}  # through all the reloads
+        # The database is away for a while: who is in the cache of its worker may still come, the others are refused.
+        postgres.stop()
+        daemon.log.wait("no connection to PostgreSQL")
+        load.wait_for("Temporarily unavailable", 1)
+        postgres.start()
+        load.wait_for("dumper", 30)
 
-            # Other credentials, from the next login on.
-            postgres.sql(f"UPDATE routing.account SET login = 'dumper', cluster = 'green', sealed = '{sealed}'")
-            load.wait_for("dumper", 30)
-            assert load.settled() == {"dumper"}
-
-            # The account's sessions end, wherever they are and whatever generation they belong to; new ones come.
-            held = [daemon.raw() for _ in range(6)]
-            for client in held:
-                client.login("whoever", "whatever")
-            disconnect(control, account)
-            daemon.log.wait(f'closed sessions count=[0-9]+ account="{account}"')
-            for client in held:
-                with client, pytest.raises(Exception):
-                    client.packets.read()
-            load.wait_for("dumper", 30)
-
-            # The database is away for a while: who is in the cache of its worker may still come, the others are refused.
-            postgres.stop()
-            daemon.log.wait("no connection to PostgreSQL")
-            load.wait_for("Temporarily unavailable", 1)
-            postgres.start()
-            load.wait_for("dumper", 30)
-
-            postgres.sql("UPDATE routing.account SET disabled = true")
-            load.wait_for("No such account", 30)
-            assert load.settled() == {"No such account"}
-        daemon.events.wait("cache emptied")
-        for secret in ("secret", "lookup-secret", KEY.encode().hex()):
-            assert secret not in daemon.log.text()
+        postgres.sql("UPDATE routing.account SET disabled = true")
+        load.wait_for("No such account", 30)
+        assert load.settled() == {"No such account"}
+    daemon.events.wait("cache emptied")
+    for secret in ("secret", "lookup-secret", KEY.encode().hex()):
+        assert secret not in daemon.log.text()
 
 
 def test_a_tool_of_the_command_line(daemons, postgres, mariadb, folder):

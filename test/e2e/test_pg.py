@@ -114,6 +114,8 @@ def test_values(script, postgres, expression, found):
         ("db:execute('SELECT $1::text', { {} })", "Unsupported query parameter type: table"),
         ("db:execute('COPY account TO STDOUT')", "COPY from or to the client is not supported"),
         ("db:execute('COPY account FROM STDIN')", "COPY from or to the client is not supported"),
+        ("nil, select(2, pcall(function() db:execute('SELECT 1'):fetch({}, 'x') end))", "Bad mode"),
+        ("nil, select(2, pcall(function() db:execute('SELECT 1'):fetch(7) end))", "table expected, got number"),
     ],
 )
 def test_a_query_that_fails_returns_the_servers_words(script, postgres, expression, message):
@@ -211,6 +213,22 @@ def test_one_connection_runs_one_query_at_a_time(script, postgres):
     daemon = script(LOOKUP, workers=1)
     taken, answers = sleepers(daemon, 0.5, 4)
     assert answers == ["slept"] * 4 and taken >= 2
+
+
+@pytest.mark.no_reload
+def test_queries_are_taken_in_the_order_in_which_they_come(script, postgres):
+    text = LOOKUP.replace("return client:err(result", "event('over ' .. seconds) return client:err(result")
+    daemon = script(text, workers=1)
+    order = [0.5, 0.004, 0.003, 0.002, 0.001]  # whoever came first takes longest
+    clients = []
+    for count, seconds in enumerate(order, 1):
+        clients.append(daemon.raw())
+        clients[-1].send_login(f"sleep {seconds}")
+        daemon.events.wait("sleeping", count=count)
+    daemon.events.wait("^over", count=len(order))
+    assert daemon.events.matching("^over") == [f"over {seconds}" for seconds in order]
+    for client in clients:
+        client.close()
 
 
 @pytest.mark.no_reload

@@ -49,6 +49,7 @@ def test_reloads_under_load_lose_no_session(perilune, database, request):
         reader.join()
         process.wait()
     assert alive and "FATAL" not in output[0], output[0]
+    assert not daemon.log.matching("reload failed")
 
 
 @pytest.mark.reload_race
@@ -261,6 +262,19 @@ def test_one_worker_that_fails_to_load_stops_the_reload(perilune, failing, failu
         (daemon.folder / "runs").write_text("xxx")
         daemon.reload(60)
         assert {announced(daemon) for _ in range(9)} == {"v2"}
+
+
+def test_reloads_that_fail_make_no_generation(perilune):
+    daemon = perilune(version_script(1))
+    daemon.write_config(f"{COUNTED} if run == 2 then error('this worker fails') end {version_script(2)}")
+    for number in range(1, 11):
+        (daemon.folder / "runs").write_text("")
+        daemon.reload()
+        daemon.log.wait("reload failed, nothing was changed.*this worker fails", count=number)
+    daemon.write_config(version_script(3))
+    daemon.reload()
+    assert announced(daemon) == "v3"
+    daemon.log.wait("reloaded generation=2$")
 
 
 def test_a_global_function_reload_decides_what_a_reload_means(perilune):
