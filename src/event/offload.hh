@@ -78,7 +78,7 @@ inline void offload_detached(Loop& loop, UniqueFunction<void()> function) {
       [](uv_work_t* request) { static_cast<Work*>(request->data)->function(); },
       [](uv_work_t* request, int) { delete static_cast<Work*>(request->data); });
   check(code, "uv_queue_work");
-  work.release();
+  static_cast<void>(work.release());  // the loop's, until it is done
 }
 
 }  // namespace perilune::event

@@ -76,12 +76,12 @@ bool SessionHooks::take_choice(const lua::Call& call, bool in_time, const cluste
   } catch (const std::exception& error) {
     problem = fmt::format("returned {}: {}", luaL_typename(call.results(), 1), error.what());
   }
-  if (problem.empty()) {
+  if (chosen != nullptr) {
     decision.wish.preferred = chosen->settings.endpoint;
   } else {
     report(kBalance, problem);
   }
-  return problem.empty();
+  return chosen != nullptr;
 }
 
 }  // namespace perilune::script

@@ -154,14 +154,17 @@ Millis read_time(const lua::Options& options, std::string_view name, Millis usua
   return time;
 }
 
+auth::Secret take_secret(std::string& text) {
+  auth::Secret secret{text};
+  auth::wipe({reinterpret_cast<std::byte*>(text.data()), text.size()});
+  return secret;
+}
+
 cluster::ProbeSettings read_probe(const lua::Options& options) {
   cluster::ProbeSettings probe;
   probe.user = options.text("user").value_or("");
   if (options.has("user") && probe.user.empty()) options.fail("user", "it is empty");
-  if (auto password = options.text("password")) {
-    probe.password.emplace(*password);
-    auth::wipe({reinterpret_cast<std::byte*>(password->data()), password->size()});
-  }
+  if (auto password = options.text("password")) probe.password = take_secret(*password);
   probe.database = options.text("database").value_or("");
   probe.no_read_only = options.boolean("no_read_only").value_or(false);
   probe.interval = read_time(options, "interval", probe.interval);

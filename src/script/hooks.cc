@@ -205,8 +205,8 @@ session::Decision SessionHooks::decide(const Callback& callback, const lua::Call
 // Who is let in by the script's own word must be somebody whom something has checked.
 session::Decision SessionHooks::admit(const Callback& callback, const Action& action) {
   const auto* const connect = std::get_if<ConnectAction>(&action.what);
-  const auto* const serve = std::get_if<ServeAction>(&action.what);
-  const bool unchecked = connect != nullptr ? connect->unchecked : serve->unchecked;
+  const bool unchecked =
+      connect != nullptr ? connect->unchecked : std::get<ServeAction>(action.what).unchecked;
   const char* const name = kActionNames[action.what.index()];
   if (proof_ == Proof::Refused && !unchecked) {
     report(callback, fmt::format("login:verify has returned false; say unchecked = true in the "

@@ -66,11 +66,13 @@ int push_rows(lua_State* L, const Rows& rows) {
   return 1;
 }
 
+event::Task<Rows> all_rows(session::Directory* directory) {
+  if (directory == nullptr) co_return Rows{};
+  co_return co_await directory->all();
+}
+
 event::Task<lua::Push> collect_rows(session::Directory* directory) {
-  Rows rows;
-  if (directory != nullptr) {
-    rows = co_await directory->all();
-  }
+  Rows rows = co_await all_rows(directory);
   co_return lua::Push{[rows = std::move(rows)](lua_State* L) { return push_rows(L, rows); }};
 }
 

@@ -100,12 +100,15 @@ bool Lexer::skip_blanks_and_comments() noexcept {
   return !in_code_;
 }
 
+bool Lexer::is_line_comment() const noexcept {
+  if (peek() == '#') return true;
+  return is_at("--") && (left() == 2 || is_blank(peek(2)) || is_control(peek(2)));
+}
+
 bool Lexer::skip_one() noexcept {
   if (is_blank(peek())) {
     ++at_;
-  } else if (peek() == '#') {
-    skip_line();
-  } else if (is_at("--") && (left() == 2 || is_blank(peek(2)) || is_control(peek(2)))) {
+  } else if (is_line_comment()) {
     skip_line();
   } else if (is_at("/*")) {
     return skip_comment();

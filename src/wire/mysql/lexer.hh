@@ -43,6 +43,7 @@ class Lexer {
  private:
   void give_up() noexcept;
   bool skip_blanks_and_comments() noexcept;
+  bool is_line_comment() const noexcept;
   bool skip_one() noexcept;
   bool skip_comment() noexcept;
   void skip_line() noexcept;
