@@ -34,8 +34,13 @@ def _program(name):
 
 
 class Postgres:
-    def __init__(self, folder):
+    """`options` of the server; `access`: lines of pg_hba.conf that come first; `certificates`: with TLS by these."""
+
+    def __init__(self, folder, options=(), access=(), certificates=None):
         self.folder = Path(folder)
+        self._options = [*_OPTIONS, *options]
+        self._access = access
+        self._certificates = certificates
         self._reserved = ReservedPort()
         self.port = self._reserved.port
         self.process = None
@@ -56,9 +61,21 @@ class Postgres:
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=plain_environment(), **self._as_user)
         if done.returncode != 0:
             raise ServerError(f"PostgreSQL cannot make its tables:\n{done.stdout}{done.stderr}")
+        if self._certificates is not None:
+            self._take_certificates(owner)
+        rules = self.folder / "data" / "pg_hba.conf"
+        rules.write_text("".join(f"{line}\n" for line in self._access) + rules.read_text())
         self.start()
         self.sql("CREATE DATABASE hosting", database="postgres")
         self.sql(f"CREATE ROLE web LOGIN PASSWORD '{PASSWORD}'")
+
+    def _take_certificates(self, owner):
+        """The server takes no key that others may read."""
+        key = self.folder / "server.key"
+        shutil.copy(self._certificates.server_key, key)
+        os.chown(key, *owner)
+        key.chmod(0o600)
+        self._options += ["ssl=on", f"ssl_key_file={key}", f"ssl_cert_file={self._certificates.server}"]
 
     def start(self, seconds=60):
         notify = NotifySocket(self.folder)
@@ -66,7 +83,7 @@ class Postgres:
             with open(self.folder / "server.log", "ab") as log:
                 self.process = subprocess.Popen(
                     [_program("postgres"), "-D", f"{self.folder}/data", "-k", str(self.folder), "-p", str(self.port)]
-                    + [f"--{option}" for option in _OPTIONS],
+                    + [f"--{option}" for option in self._options],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -115,9 +132,9 @@ class Postgres:
 
 
 @contextlib.contextmanager
-def own_postgres():
+def own_postgres(**options):
     folder = temporary_folder("pg-")
-    server = Postgres(folder)
+    server = Postgres(folder, **options)
     try:
         server.install()
         yield server

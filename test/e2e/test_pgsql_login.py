@@ -1,0 +1,160 @@
+"""pgsql_listen: every way to log in, by clients of two makers, at servers with every method, over every transport."""
+
+import asyncio
+import itertools
+import ssl
+
+import asyncpg
+import psycopg2
+import pytest
+
+from support.postgres import own_postgres
+
+SECRET = "Gehe1m"
+USERS = ("trust", "clear", "md5", "scram")
+METHODS = {"trust": "trust", "clear": "password", "md5": "md5", "scram": "scram-sha-256"}
+WAYS = ("pass", "known", "verify", "verifier", "nobody", "read")
+TRANSPORTS = ("plain", "tls", "unix")
+ACCESS = [f"{kind} all {user} {address} {METHODS[user]}" for user in USERS for kind, address in (("local", ""), ("host", "all"))]
+
+SCRIPT = """
+local targets = {
+  plain = {TARGET, {unchecked = true}},
+  tls = {TARGET, {tls = 'require', unchecked = true}},
+  unix = {TARGET_SOCK, {unchecked = true}},
+}
+local handler = {
+  on_login = function(client, login)
+    local way, transport = login.attributes.application_name:match('(%w+) (%w+)')
+    local target, options = unpack(targets[transport])
+    if way == 'pass' then
+      return client:connect(target, login, options)
+    elseif way == 'known' then
+      return client:connect(target, {user = login.user, password = SECRET, database = 'hosting'}, options)
+    elseif way == 'verify' then
+      if not login:verify(SECRET) then return client:err() end
+    elseif way == 'verifier' then
+      if not login:verify(VERIFIERS[login.user] or SECRET) then return client:err() end
+    elseif way == 'nobody' then
+      if not login:verify(nil) then return client:err() end
+    elseif way == 'read' then
+      local password = login.password
+      if password ~= SECRET then return client:err('a password of my own choice', {sqlstate = '28P01'}) end
+    end
+    return client:connect(target, login, options)
+  end,
+}
+pgsql_listen(SOCK, handler)
+pgsql_listen(TCP, handler)
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres(certificates):
+    with own_postgres(access=ACCESS, certificates=certificates) as server:
+        for user in USERS:
+            stored = "md5" if user == "md5" else "scram-sha-256"
+            server.sql(f"SET password_encryption = '{stored}'; CREATE ROLE {user} LOGIN PASSWORD '{SECRET}'")
+        yield server
+
+
+@pytest.fixture
+def proxy(postgres, daemons, folder):
+    stored = dict(postgres.sql("SELECT rolname, rolpassword FROM pg_authid WHERE rolname IN ('md5', 'scram')"))
+    listed = ", ".join(f"{user} = '{stored[user]}'" for user in stored)
+    # libpq finds a unix socket by its folder and a port.
+    define = {
+        "TARGET": f"127.0.0.1:{postgres.port}",
+        "TARGET_SOCK": f"{postgres.folder}/.s.PGSQL.{postgres.port}",
+        "SECRET": SECRET,
+        "SOCK": f"{folder}/.s.PGSQL.5432",
+    }
+    return daemons(f"VERIFIERS = {{{listed}}}\n" + SCRIPT, define).start()
+
+
+# --- what is expected: None, or the SQLSTATE and a part of the message
+
+
+def expected(client, client_transport, way, user, server_transport, right):
+    could_bind = client == "libpq" and client_transport == "tls"
+    if way == "nobody":
+        return "28P01", "password authentication failed"
+    if way == "pass":
+        return expected_of_pass_through(could_bind, client_transport, user, server_transport, right)
+    if way == "read" and client_transport == "plain":
+        return "28000", "access denied"
+    if way == "read" and not right:
+        return "28P01", "my own choice"
+    if way in ("verify", "verifier") and not right:
+        return "28P01", "password authentication failed"
+    if user == "clear" and server_transport == "plain":
+        return "08006", "the proxy cannot log in to the server"
+    return None
+
+
+def expected_of_pass_through(could_bind, client_transport, user, server_transport, right):
+    if user == "trust":
+        return ("28000", "the server has asked nothing") if server_transport == "unix" else None
+    if user == "clear" and "plain" in (client_transport, server_transport):
+        return "28000", "in clear"
+    if user == "scram" and could_bind and server_transport == "tls":
+        return "28000", "there are two"
+    return None if right else ("28P01", "password authentication failed")
+
+
+# --- the clients: None, or the SQLSTATE (None: libpq tells none at login) and the message
+
+
+def by_libpq(daemon, transport, user, password, application):
+    where = {"host": str(daemon.define["SOCK"]).rsplit("/", 1)[0], "port": 5432}
+    if transport != "unix":
+        where = {"host": "127.0.0.1", "port": daemon.tcp[1], "sslmode": "require" if transport == "tls" else "disable"}
+    try:
+        connection = psycopg2.connect(user=user, password=password, dbname="hosting", application_name=application, **where)
+    except psycopg2.OperationalError as error:
+        return None, str(error)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT current_user")
+        assert cursor.fetchall() == [(user,)]
+    connection.close()
+    return None
+
+
+def by_asyncpg(daemon, transport, user, password, application):
+    where = {"host": str(daemon.define["SOCK"]).rsplit("/", 1)[0], "port": 5432}
+    if transport != "unix":
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        where = {"host": "127.0.0.1", "port": daemon.tcp[1], "ssl": context if transport == "tls" else False}
+
+    async def log_in():
+        connection = await asyncpg.connect(
+            user=user, password=password, database="hosting", server_settings={"application_name": application}, timeout=30, **where
+        )
+        assert await connection.fetchval("SELECT current_user::text") == user
+        await connection.close()
+
+    try:
+        asyncio.run(log_in())
+    except asyncpg.PostgresError as error:
+        return error.sqlstate, str(error)
+    return None
+
+
+CLIENTS = {"libpq": by_libpq, "asyncpg": by_asyncpg}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_table(proxy, client, transport, way):
+    wrong = []
+    for user, server_transport, right in itertools.product(USERS, TRANSPORTS, (True, False)):
+        got = CLIENTS[client](proxy, transport, user, SECRET if right else "falsch", f"{way} {server_transport}")
+        wanted = expected(client, transport, way, user, server_transport, right)
+        good = (got is None) == (wanted is None)
+        if got and wanted:
+            good = wanted[1] in got[1] and got[0] in (None, wanted[0])
+        if not good:
+            wrong.append(f"{user} {server_transport} {'right' if right else 'wrong'}: {got}, not {wanted}")
+    assert not wrong, "\n".join(wrong)
