@@ -6,7 +6,7 @@ self = false
 
 local interface = {
   "compiled", "control_client", "control_listen", "control_resolve", "disconnect", "every", "first_worker", "json", "jwt", "local_sessions", "monotonic", "mysql_cluster",
-  "mysql_listen", "mysql_resolve", "now", "perilune", "pg", "re2", "sessions", "settings", "shared", "sleep", "socket",
+  "mysql_listen", "mysql_resolve", "now", "perilune", "pg", "pgsql_cluster", "pgsql_listen", "pgsql_resolve", "re2", "sessions", "settings", "shared", "sleep", "socket",
   "sodium", "systemd", "tcp_cluster", "tcp_listen", "tcp_resolve", "toml", "yaml",
 }
 read_globals = interface

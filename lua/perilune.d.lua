@@ -52,7 +52,7 @@ function Login:verify(secret) end
 
 ---@class Client
 ---@field id integer
----@field protocol "mysql"|"tcp"
+---@field protocol "mysql"|"pgsql"|"tcp"
 ---@field address SocketAddress
 ---@field local_address SocketAddress?
 ---@field pid integer?
@@ -333,16 +333,32 @@ function monotonic() end
 ---@return Cluster
 function mysql_cluster(nodes, options) end
 
+---@param nodes table[]
+---@param options table?
+---@return Cluster
+function pgsql_cluster(nodes, options) end
+
 ---@param address SocketAddress|string|any
 ---@param handler table<string, function>
 ---@param options table?
 function mysql_listen(address, handler, options) end
+
+---@param address SocketAddress|string|any
+---@param handler table<string, function>
+---@param options table?
+function pgsql_listen(address, handler, options) end
 
 ---(waits)
 ---@param address string
 ---@return SocketAddress?
 ---@return string? why
 function mysql_resolve(address) end
+
+---(waits)
+---@param address string
+---@return SocketAddress?
+---@return string? why
+function pgsql_resolve(address) end
 
 ---@return number seconds since 1970
 function now() end

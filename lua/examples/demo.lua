@@ -26,3 +26,19 @@ end
 
 mysql_listen(address('DEMO_LISTEN'), handler)
 mysql_listen(address('DEMO_LISTEN_UNIX'), handler)
+
+-- The same for PostgreSQL, where all accounts live at one server. The script sees every statement before the server does.
+local postgres = address('DEMO_POSTGRES')
+
+pgsql_listen(address('DEMO_LISTEN_POSTGRES'), {
+  on_login = function(client, login)
+    print(('route: user %s -> PostgreSQL %s'):format(login.user, postgres))
+    io.stdout:flush()
+    return client:connect(postgres, login)
+  end,
+  on_query = function(client, sql)
+    if sql:upper():find('DROP TABLE', 1, true) then
+      return client:err('The script lets nobody drop a table')
+    end
+  end,
+})

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from nacl.public import PrivateKey, SealedBox
 
+from postgres import own_postgres
 from support.daemon import PATIENCE
-from support.postgres import own_postgres
 from support.wire import Err
 
 SCRIPT = """

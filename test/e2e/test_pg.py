@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from postgres import PASSWORD, own_postgres
 from support.daemon import PATIENCE
 from support.nodes import ADMIN, Admin
-from support.postgres import PASSWORD, own_postgres
 from support.tcp import connect, receive_all
 from support.wire import Closed, Err
 

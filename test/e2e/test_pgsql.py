@@ -15,8 +15,8 @@ import psycopg
 import psycopg2
 import pytest
 
+from postgres import PASSWORD, own_postgres
 from support.daemon import PATIENCE
-from support.postgres import PASSWORD, own_postgres
 from throwaway import plain_environment
 
 ACCESS = ["local replication all trust", "host replication all all scram-sha-256"]

@@ -8,7 +8,7 @@ import asyncpg
 import psycopg2
 import pytest
 
-from support.postgres import own_postgres
+from postgres import own_postgres
 
 SECRET = "Gehe1m"
 USERS = ("trust", "clear", "md5", "scram")
@@ -82,7 +82,7 @@ def expected(client, client_transport, way, user, server_transport, right):
     if way == "pass":
         return expected_of_pass_through(could_bind, client_transport, user, server_transport, right)
     if way == "read" and client_transport == "plain":
-        return "28000", "access denied"
+        return "28000", "Lua error"
     if way == "read" and not right:
         return "28P01", "my own choice"
     if way in ("verify", "verifier") and not right:

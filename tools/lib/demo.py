@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from postgres import Postgres
 from throwaway import (
     Mariadb,
     NotifySocket,
@@ -31,6 +32,13 @@ CREATE USER '{name}'@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('{n
 CREATE USER '{name}_guest'@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('');
 GRANT ALL ON shop.* TO '{name}'@'%', '{name}_guest'@'%';
 """
+POSTGRES_ACCOUNTS = """
+CREATE ROLE red LOGIN PASSWORD 'red-secret';
+CREATE TABLE here (server text);
+INSERT INTO here VALUES ('PostgreSQL');
+GRANT ALL ON here TO red;
+"""
+SHOW_POSTGRES = 'SELECT current_user AS account, server AS "answered by", inet_server_port() AS port FROM here'
 SHOW = "SELECT CURRENT_USER() AS account, server AS `answered by`, @@port AS port FROM here"
 
 
@@ -45,6 +53,7 @@ class Step:
     expect: str
     succeeds: bool = True
     unix: bool = False
+    postgres: bool = False
 
 
 STEPS = (
@@ -54,15 +63,19 @@ STEPS = (
     Step("Over the unix socket", "red", "red-secret", SHOW, r"red@%\s+red", unix=True),
     Step("A wrong password: the server's own answer", "red", "guess", SHOW, r"ERROR 1045 .*Access denied", succeeds=False),
     Step("An account nobody serves: the script's answer", "green", "", SHOW, r'No server for account "green"', succeeds=False),
+    Step("PostgreSQL: the same, by its own clients", "red", "red-secret", SHOW_POSTGRES, r"red\s+PostgreSQL", postgres=True),
+    Step("A statement that the script refuses", "red", "red-secret", "DROP TABLE here", r"The script lets nobody", succeeds=False, postgres=True),
 )
 
 
 class Daemon:
     """Perilune with the example script, as an unprivileged user."""
 
-    def __init__(self, binary, folder, red, blue):
+    def __init__(self, binary, folder, red, blue, postgres):
         self._reserved = ReservedPort()
         self.port = self._reserved.port
+        self._reserved_postgres = ReservedPort()
+        self.postgres_port = self._reserved_postgres.port
         self.socket = str(folder / "perilune.sock")
         self._log_path = folder / "perilune.log"
         notify = NotifySocket(folder)
@@ -78,6 +91,8 @@ class Daemon:
             "NOTIFY_SOCKET": notify.path,
             "DEMO_LISTEN": f"127.0.0.1:{self.port}",
             "DEMO_LISTEN_UNIX": self.socket,
+            "DEMO_LISTEN_POSTGRES": f"127.0.0.1:{self.postgres_port}",
+            "DEMO_POSTGRES": postgres.address,
             "DEMO_RED": red.address,
             "DEMO_BLUE": blue.address,
         }
@@ -104,10 +119,17 @@ class Daemon:
     def stop(self):
         stop_process(self._process, signal.SIGTERM, 40)
         self._reserved.close()
+        self._reserved_postgres.close()
         return self._process.returncode
 
 
+def postgres_command(daemon, step):
+    return ["psql", "-X", f"host=127.0.0.1 port={daemon.postgres_port} dbname=hosting user={step.user} password={step.password}", "-c", step.sql]
+
+
 def client_command(daemon, step):
+    if step.postgres:
+        return postgres_command(daemon, step)
     reach = [f"--socket={daemon.socket}"] if step.unix else ["--protocol=tcp", "--host=127.0.0.1", f"--port={daemon.port}"]
     password = [f"--password={step.password}"] if step.password else ["--skip-password"]
     return ["mariadb", "--no-defaults", *reach, f"--user={step.user}", *password, "--table", "shop", f"--execute={step.sql}"]
@@ -142,9 +164,16 @@ Perilune stays up until Ctrl-C. Try:
 
   mariadb --protocol=tcp --host=127.0.0.1 --port={daemon.port} --user=red --password=red-secret shop
   mariadb --socket={daemon.socket} --user=blue --password=blue-secret shop
+  psql 'host=127.0.0.1 port={daemon.postgres_port} dbname=hosting user=red password=red-secret'
 """, flush=True)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def temporary_postgres_folder(folder):
+    made = folder / "postgres"
+    made.mkdir()
+    return made
 
 
 def demonstrate(binary, folder, once, started):
@@ -156,10 +185,16 @@ def demonstrate(binary, folder, once, started):
         servers[name].start()
         servers[name].sql(ACCOUNTS.format(name=name))
         print(f"  listens on {servers[name].address}")
+    print("Starting PostgreSQL ...", flush=True)
+    postgres = servers["postgres"] = Postgres(temporary_postgres_folder(folder))
+    started.append(postgres)
+    postgres.install()
+    postgres.sql(POSTGRES_ACCOUNTS)
+    print(f"  listens on {postgres.address}")
     print(f"Starting Perilune with {SCRIPT.relative_to(ROOT)} ...", flush=True)
     daemon = Daemon(binary, folder, **servers)
     started.append(daemon)
-    print(f"  listens on 127.0.0.1:{daemon.port} and {daemon.socket}")
+    print(f"  listens on 127.0.0.1:{daemon.port} and {daemon.socket}, for PostgreSQL's clients on 127.0.0.1:{daemon.postgres_port}")
     right = [show(number, step, daemon) for number, step in enumerate(STEPS, 1)]
     print(f"\n{sum(right)} of {len(right)} steps went as expected.", flush=True)
     if not once:

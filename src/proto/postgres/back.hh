@@ -30,8 +30,8 @@ class Back {
   // Resolves, connects (to each address in turn), begins TLS if that is wanted, sends the login and
   // receives the server's first word, all within the limit. Throws LoginFailure, or PeerError for a
   // server that ends the connection.
-  event::Task<> open(const session::ConnectTo& decision, const wire::postgres::StartupMessage& login,
-                     Millis limit);
+  event::Task<> open(const session::ConnectTo& decision,
+                     const wire::postgres::StartupMessage& login, Millis limit);
   // The same without a login: the connection is ready for a CancelRequest.
   event::Task<> open(const session::ConnectTo& decision, Millis limit);
 

@@ -97,8 +97,8 @@ bool Challenge::judge_again(const auth::PostgresVerifier& verifier) {
 }
 
 bool Challenge::is_right(const auth::Secret& password, const auth::PostgresVerifier& verifier) {
-  return auth::is_password(password, verifier, session_.user.text(),
-                           session_.services().scram_keys, auth::ScramLimits{});
+  return auth::is_password(password, verifier, session_.user.text(), session_.services().scram_keys,
+                           auth::ScramLimits{});
 }
 
 event::Task<bool> Challenge::ask(const auth::PostgresVerifier& verifier) {
@@ -161,8 +161,7 @@ void Challenge::make_method(PostgresMethod method, const auth::PostgresVerifier&
   method_ = auth::make_postgres_challenge(
       method, {verifier, user, session_.services().scram_keys, {}, end_point_});
   if (!method_) {
-    throw std::runtime_error(std::string(auth::describe(method)) +
-                             " cannot judge by this secret");
+    throw std::runtime_error(std::string(auth::describe(method)) + " cannot judge by this secret");
   }
 }
 

@@ -74,8 +74,7 @@ void CommandPhase::broken() {
   (client_broke ? metrics.client_malformed : metrics.server_malformed).add();
   const std::string_view whose = client_broke ? "client" : "server";
   say(fatal(sqlstate::kProtocolViolation, fmt::format("malformed message from the {}", whose)));
-  throw PeerError(
-      fmt::format("malformed message from the {}: {}", whose, exchange_.reason()));
+  throw PeerError(fmt::format("malformed message from the {}: {}", whose, exchange_.reason()));
 }
 
 // What the server said last has been forwarded; if it did not say why it went, the client is told.

@@ -34,8 +34,7 @@ Verdict CommandPhase::from_client(Bytes data) {
   bool more = true;
   while (more) {
     const Bytes rest = data.subspan(progress.consumed);
-    const wire::Progress next =
-        exchange_.client(rest, *looked_at_, std::exchange(passes_, false));
+    const wire::Progress next = exchange_.client(rest, *looked_at_, std::exchange(passes_, false));
     progress.consumed += next.consumed;
     progress.stop = next.stop;
     more = false;

@@ -29,8 +29,8 @@ LoginFailure server_refusal(Bytes body) {
   }
   Buffer unchanged;
   wire::append_message(unchanged, wire::BackendTag::ErrorResponse, body);
-  return {std::move(unchanged), fmt::format("the server refuses the login: {} {}",
-                                            notice->sql_state, notice->message)};
+  return {std::move(unchanged),
+          fmt::format("the server refuses the login: {} {}", notice->sql_state, notice->message)};
 }
 
 Fault wrong_password(const session::Session& session) {
@@ -70,8 +70,7 @@ Fault farewell(session::StopReason reason) {
     case session::StopReason::Shutdown:
       break;
   }
-  return fatal(sqlstate::kAdminShutdown,
-               "terminating connection due to administrator command");
+  return fatal(sqlstate::kAdminShutdown, "terminating connection due to administrator command");
 }
 
 }  // namespace perilune::proto::postgres

@@ -134,7 +134,8 @@ session::Login Front::introduce() {
   login.user = startup_.user();
   login.database = startup_.database();
   for (const wire::Parameter& parameter : startup_.parameters) {
-    if (!is_of_login(parameter.name)) login.attributes.emplace_back(parameter.name, parameter.value);
+    if (!is_of_login(parameter.name))
+      login.attributes.emplace_back(parameter.name, parameter.value);
   }
   session_.user = login.user;
   session_.database = login.database;

@@ -64,8 +64,8 @@ session::ConnectTo HealthProbe::decision() const {
 wire::StartupMessage HealthProbe::startup() const {
   const auto& settings = order_.settings;
   wire::StartupMessage startup;
-  startup.parameters.push_back({"user", settings.user.empty() ? std::string(kNobody)
-                                                              : settings.user});
+  startup.parameters.push_back(
+      {"user", settings.user.empty() ? std::string(kNobody) : settings.user});
   if (!settings.database.empty()) startup.parameters.push_back({"database", settings.database});
   startup.parameters.push_back({"application_name", "perilune"});
   return startup;

@@ -42,8 +42,8 @@ event::Task<session::LeasePtr> place(cluster::Attempts& attempts, session::Conne
   }
   if (lease) co_return lease;
   throw LoginFailure(
-      fatal(sqlstate::kConnectionFailure, fmt::format("no server of cluster {} is available",
-                                                      decision.cluster->name())),
+      fatal(sqlstate::kConnectionFailure,
+            fmt::format("no server of cluster {} is available", decision.cluster->name())),
       complaint);
 }
 
@@ -149,8 +149,7 @@ event::Task<> LoginStory::authenticate(Back& server, const session::ConnectTo& d
     co_return;
   }
   const auth::PostgresCredentials given = credentials_of(decision);
-  const auth::PostgresCredentials& known =
-      decision.has_credentials() ? given : challenge_.learnt();
+  const auth::PostgresCredentials& known = decision.has_credentials() ? given : challenge_.learnt();
   co_await log_in_with_credentials(server, known, decision.login.user,
                                    session_.services().scram_keys);
 }
@@ -264,8 +263,8 @@ void LoginStory::note_keys(const Settled& settled, const session::ConnectTo& dec
   target.key = settled.key;
   target.tls_mode = decision.tls.mode;
   if (decision.tls.client) target.tls = decision.tls.client->options();
-  target.server_name = decision.tls.server_name.empty() ? net::host_of(decision.target)
-                                                        : decision.tls.server_name;
+  target.server_name =
+      decision.tls.server_name.empty() ? net::host_of(decision.target) : decision.tls.server_name;
   target.send_proxy = decision.send_proxy;
   target.connect_timeout = decision.connect_timeout;
   session_.cancel_keys = std::move(keys);

@@ -44,64 +44,75 @@ event::Task<> ServedPhase::run() {
       say_farewell(session::StopReason::Shutdown);
       co_return;
     }
-    const bool here = co_await receive();
+    const Arrival arrival = co_await receive();
     if (idle_) idle_->disarm();
-    if (!here) co_return;
-    co_await handle(message_);
+    co_await handle(arrival);
     // Who sends statements without reading answers waits.
     if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
   }
 }
 
-// Until a message is here as a whole, in message_; false: the client has ended. One that is too
-// long is answered unseen.
-event::Task<bool> ServedPhase::receive() {
+// Until a message is here as a whole; it is in message_ then.
+event::Task<ServedPhase::Arrival> ServedPhase::receive() {
   session::MemoryBudget::Share gathered{session_.listener().gathered};
   waits_for_message_ = true;
   arm_idle_timer();
   for (;;) {
-    const Bytes input = client_.input();
-    if (input.size() >= wire::kHeaderSize) {
+    const auto message = wire::front_message(client_.input(), wire::kMaxLength);
+    if (!message) throw PeerError("the client sent a message of a bad length");
+    if (message->size > 0) {
       waits_for_message_ = false;
-      const wire::MessageHeader header = wire::decode_header(input);
-      if (!header.is_plausible()) throw PeerError("the client sent a message of a bad length");
-      const std::size_t size = wire::kHeaderSize + header.body();
-      if (header.body() > largest_body(FrontendTag::Parse, session_.options().max_query) ||
-          !gathered.grow_to(size)) {
-        break;
-      }
-      if (input.size() >= size) {
-        const Bytes body = input.subspan(wire::kHeaderSize, header.body());
-        message_.tag = header.tag;
-        message_.body.assign(body.begin(), body.end());
-        client_.consume(size);
-        session_.traffic.from_client += size;
-        co_return true;
-      }
+      if (message->size > largest_message()) co_return Arrival::TooLong;
+      if (!gathered.grow_to(message->size)) co_return Arrival::NoMemory;
+    }
+    if (message->complete) {
+      take(*message);
+      co_return Arrival::Message;
     }
     const bool grown = co_await client_.fill();
-    if (!grown) co_return false;
+    if (!grown) co_return Arrival::End;
   }
-  const wire::MessageHeader header = wire::decode_header(client_.input());
-  const bool too_long_for_all =
-      header.body() > largest_body(FrontendTag::Parse, session_.options().max_query);
-  std::size_t left = wire::kHeaderSize + header.body();
+}
+
+std::size_t ServedPhase::largest_message() const noexcept {
+  return wire::kHeaderSize + largest_body(FrontendTag::Parse, session_.options().max_query);
+}
+
+void ServedPhase::take(const wire::Message& message) {
+  message_.tag = message.tag;
+  message_.body.assign(message.body.begin(), message.body.end());
+  client_.consume(message.size);
+  session_.traffic.from_client += message.size;
+}
+
+// False: the client has ended inside the message.
+event::Task<bool> ServedPhase::skip() {
+  std::size_t left = wire::kHeaderSize + wire::decode_header(client_.input()).body();
   session_.traffic.from_client += left;
-  while (left > 0) {
+  for (;;) {
     const std::size_t here = std::min(left, client_.input().size());
     client_.consume(here);
     left -= here;
-    if (left == 0) break;
+    if (left == 0) co_return true;
     const bool grown = co_await client_.fill();
     if (!grown) co_return false;
   }
-  stats::Cells& metrics = session_.metrics();
-  (too_long_for_all ? metrics.statements_too_long : metrics.statements_without_memory).add();
-  refuse_unseen(static_cast<FrontendTag>(header.tag),
-                too_long_for_all ? too_long(session_.options().max_query) : no_memory());
-  message_.tag = static_cast<std::uint8_t>(FrontendTag::Flush);
-  message_.body.clear();
-  co_return true;
+}
+
+event::Task<> ServedPhase::handle(Arrival arrival) {
+  if (arrival == Arrival::End) {
+    over_ = true;
+  } else if (arrival == Arrival::Message) {
+    co_await handle_message();
+  } else {
+    const auto tag = static_cast<FrontendTag>(wire::decode_header(client_.input()).tag);
+    const bool here = co_await skip();
+    over_ = !here;
+    const bool too_long_for_all = arrival == Arrival::TooLong;
+    stats::Cells& metrics = session_.metrics();
+    (too_long_for_all ? metrics.statements_too_long : metrics.statements_without_memory).add();
+    refuse_unseen(tag, too_long_for_all ? too_long(session_.options().max_query) : no_memory());
+  }
 }
 
 void ServedPhase::refuse_unseen(FrontendTag tag, const Fault& fault) {
@@ -110,8 +121,8 @@ void ServedPhase::refuse_unseen(FrontendTag tag, const Fault& fault) {
   end_answer(tag, /*good=*/false);
 }
 
-event::Task<> ServedPhase::handle(const Received& message) {
-  const auto tag = static_cast<FrontendTag>(message.tag);
+event::Task<> ServedPhase::handle_message() {
+  const auto tag = static_cast<FrontendTag>(message_.tag);
   if (tag == FrontendTag::Sync) {
     skips_ = false;
     answers_.ready(status_);
@@ -120,15 +131,15 @@ event::Task<> ServedPhase::handle(const Received& message) {
   } else if (skips_ || tag == FrontendTag::Flush) {
     co_return;
   } else if (tag == FrontendTag::Query) {
-    co_await handle_query(message.body);
+    co_await handle_query(message_.body);
   } else if (tag == FrontendTag::Parse) {
-    co_await handle_parse(message.body);
+    co_await handle_parse(message_.body);
   } else if (tag == FrontendTag::FunctionCall) {
     answers_.error(error(sqlstate::kFeatureNotSupported,
                          "there is no server behind this session to call functions of"));
     end_answer(tag, /*good=*/false);
   } else {
-    handle_named(tag, message.body);
+    handle_named(tag, message_.body);
   }
 }
 
@@ -175,11 +186,11 @@ event::Task<StatementDecision> ServedPhase::ask(FrontendTag tag, Bytes body) {
 }
 
 StatementDecision ServedPhase::answer_of_our_own(FrontendTag tag, Bytes body) const {
-  const std::string_view text = tag == FrontendTag::Parse ? wire::decode_parse(body)->text
-                                                          : *wire::decode_query(body);
+  const std::string_view text =
+      tag == FrontendTag::Parse ? wire::decode_parse(body)->text : *wire::decode_query(body);
   if (auto answer = answer_setup(session_, text)) return *std::move(answer);
-  return session::Refuse{"the script answers no such statement", {},
-                         std::string(sqlstate::kFeatureNotSupported)};
+  return session::Refuse{
+      "the script answers no such statement", {}, std::string(sqlstate::kFeatureNotSupported)};
 }
 
 void ServedPhase::count(const StatementDecision& decision) {

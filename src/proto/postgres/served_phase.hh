@@ -9,6 +9,7 @@
 #include "proto/postgres/channel.hh"
 #include "proto/postgres/own_answers.hh"
 #include "session/session.hh"
+#include "wire/postgres/framing.hh"
 #include "wire/postgres/protocol.hh"
 
 namespace perilune::proto::postgres {
@@ -26,13 +27,18 @@ class ServedPhase final : private session::Ending {
   event::Task<> run();
 
  private:
-  event::Task<bool> receive();
-  event::Task<> handle(const Received& message);
+  enum class Arrival : std::uint8_t { Message, TooLong, NoMemory, End };
+
+  event::Task<Arrival> receive();
+  std::size_t largest_message() const noexcept;
+  void take(const wire::postgres::Message& message);
+  event::Task<bool> skip();
+  event::Task<> handle(Arrival arrival);
+  event::Task<> handle_message();
   event::Task<> handle_query(Bytes body);
   event::Task<> handle_parse(Bytes body);
   event::Task<session::StatementDecision> ask(wire::postgres::FrontendTag tag, Bytes body);
-  session::StatementDecision answer_of_our_own(wire::postgres::FrontendTag tag,
-                                               Bytes body) const;
+  session::StatementDecision answer_of_our_own(wire::postgres::FrontendTag tag, Bytes body) const;
   void handle_named(wire::postgres::FrontendTag tag, Bytes body);
   void refuse_unseen(wire::postgres::FrontendTag tag, const Fault& fault);
   void end_answer(wire::postgres::FrontendTag tag, bool good);

@@ -18,8 +18,8 @@ namespace {
 
 // They succeed, and nothing depends on it.
 constexpr std::array<std::string_view, 14> kSucceed{
-    "",        "ABORT", "BEGIN",    "CLOSE",     "COMMIT", "DEALLOCATE", "DISCARD",
-    "END",     "RESET", "ROLLBACK", "SAVEPOINT", "SET",    "START",      "UNLISTEN"};
+    "",    "ABORT", "BEGIN",    "CLOSE",     "COMMIT", "DEALLOCATE", "DISCARD",
+    "END", "RESET", "ROLLBACK", "SAVEPOINT", "SET",    "START",      "UNLISTEN"};
 
 // Without blanks, a semicolon at the end and the difference between small and capital letters.
 std::string essence_of(std::string_view text) {
@@ -57,7 +57,8 @@ std::optional<StatementDecision> answer_question(const session::Session& session
   if (essence == "selectcurrent_schema()" || essence == "selectcurrent_schema") {
     return row("current_schema", "public");
   }
-  if (essence == "selectcurrent_database()") return row("current_database", session.database.text());
+  if (essence == "selectcurrent_database()")
+    return row("current_database", session.database.text());
   if (essence == "selectcurrent_user" || essence == "selectcurrent_user()") {
     return row("current_user", session.user.text());
   }

@@ -152,7 +152,7 @@ std::uint32_t number_of(std::string_view digits) noexcept {
   return number;
 }
 
-constexpr std::array<std::string_view, 7> kCountingVerbs{"COPY",   "DELETE", "FETCH", "MERGE",
+constexpr std::array<std::string_view, 7> kCountingVerbs{"COPY", "DELETE", "FETCH", "MERGE",
                                                          "MOVE", "SELECT", "UPDATE"};
 
 }  // namespace

@@ -237,7 +237,7 @@ TEST_CASE("script host: settings are checked", "[script]") {
 }
 
 TEST_CASE("script host: names of later versions say so", "[script]") {
-  for (const char* use : {"pgsql_listen('*', {})", "log_file('/x')", "metric.counter('x', 'y')",
+  for (const char* use : {"mssql_listen('*', {})", "log_file('/x')", "metric.counter('x', 'y')",
                           "prometheus_listen('*')", "perilune.admin_listen('*')"}) {
     CHECK(contains(error_of(use), "is not in this version of Perilune"));
   }

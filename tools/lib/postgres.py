@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL, which scripts ask about accounts."""
+"""A throw-away PostgreSQL: what scripts ask about accounts, and what stands behind pgsql_listen."""
 
 import contextlib
 import os
@@ -44,6 +44,10 @@ class Postgres:
         self._reserved = ReservedPort()
         self.port = self._reserved.port
         self.process = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
 
     @property
     def conninfo(self):
