@@ -1,6 +1,6 @@
-// What clients and servers may send in a session: nothing may crash, every session must end when its
-// peers have, nobody is let in by a password that the input does not have, and none that the script
-// knows goes readable over plain TCP.
+// What clients and servers may send in a session: nothing may crash, every session must end when
+// its peers have, nobody is let in by a password that the input does not have, and none that the
+// script knows goes readable over plain TCP.
 //
 // Input: a byte that chooses the way, a byte that chooses what lies between us and the server and
 // what the script says to statements, then pieces, each with a byte for its direction, two for its
@@ -227,9 +227,9 @@ void run_session(Worker& worker, const Input& input) {
   net::Stream client{worker.loop, std::move(pair.theirs)};
   const int fd = pair.ours.value();
   auto stream = std::make_unique<net::Stream>(worker.loop, std::move(pair.ours));
-  auto session = std::make_unique<session::Session>(
-      worker.services, worker.listener, 0x80000001U, fd,
-      net::SmallAddress{net::Address::unix_name({})});
+  auto session =
+      std::make_unique<session::Session>(worker.services, worker.listener, 0x80000001U, fd,
+                                         net::SmallAddress{net::Address::unix_name({})});
   session->set_hooks(std::make_unique<Script>(input.way, input.waits, server.address()));
   worker.sessions.enter(*session);
   worker.tasks.spawn(session::run(std::move(session), std::move(stream), worker.driver));

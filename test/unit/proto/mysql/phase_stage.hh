@@ -1,49 +1,12 @@
 #pragma once
 
-#include <functional>
+#include <cstdint>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <utility>
 
-#include "event/latch.hh"
-#include "log/output.hh"
 #include "proto/mysql/command_phase.hh"
-#include "session/driver.hh"
-#include "session/run.hh"
-#include "support/fake_hooks.hh"
-#include "support/socket_pair.hh"
+#include "support/stage.hh"
 
 namespace perilune::test {
-
-// Begins with the command phase: the server is connected, and the login is over.
-class PhaseDriver final : public session::Driver {
- public:
-  event::Task<> serve(session::Session& session, net::Stream& client) const override;
-
-  mutable proto::mysql::Connection connection;
-  mutable std::string problem;  // why the session failed; empty: it did not
-};
-
-// One end of a connection, which is written and read without a loop, so that the test decides what
-// comes in one piece.
-class Peer {
- public:
-  explicit Peer(UniqueFd socket) noexcept : socket_(std::move(socket)) {}
-
-  // Returns how much the kernel took.
-  std::size_t send(Bytes bytes) const;
-  bool receive();  // false: nothing new
-  void end_sending() const;
-  void close() { socket_ = UniqueFd{}; }
-
-  Buffer received;
-  bool has_ended = false;  // the other end has closed
-
- private:
-  UniqueFd socket_;
-};
 
 struct StageOptions {
   std::uint64_t capabilities = 0;
@@ -52,49 +15,10 @@ struct StageOptions {
   std::shared_ptr<session::MemoryBudget> gathered;
 };
 
-// The command phase of one session between two peers, on a loop that the test turns.
-class PhaseStage {
+// The command phase of a MySQL session.
+class PhaseStage : public AnyStage {
  public:
   explicit PhaseStage(const StageOptions& options);
-
-  // Until nothing moves any more.
-  void turn();
-  // Until all of it has been taken; throws when the proxy does not.
-  void from_client(Bytes bytes) { deliver(client, bytes); }
-  void from_server(Bytes bytes) { deliver(server, bytes); }
-  void decide(session::StatementDecision decision);  // the callback that waits
-  bool is_waiting() const noexcept { return gate_ != nullptr; }
-  bool has_ended() const noexcept { return session == nullptr; }
-  const std::string& problem() const noexcept { return driver_.problem; }
-
-  session::Session* session = nullptr;  // null once it has ended
-  FakeHooks* hooks = nullptr;           // the session's
-  Peer client;
-  Peer server;
-  int cancelled = 0;  // callbacks, where they waited
-
- private:
-  struct Gate {
-    explicit Gate(event::Loop& loop) : open(loop) {}
-    event::Latch open;
-    session::StatementDecision decision;
-  };
-
-  PhaseStage(const StageOptions& options, SocketPair client_pair, SocketPair server_pair);
-  void begin(const StageOptions& options, UniqueFd to_client, UniqueFd to_server);
-  event::Task<session::StatementDecision> wait_at_gate();
-  void deliver(Peer& peer, Bytes bytes);
-
-  event::Loop loop_;
-  log::Output output_{-1, log::LineFormat::Timed, log::Level::Error};
-  log::Logger logger_{output_};
-  stats::Registry registry_{1};
-  event::TaskGroup background_{loop_};
-  session::Services services_{loop_, background_, logger_, registry_.worker(0)};
-  session::SessionList sessions_{[this] { session = nullptr; }};
-  PhaseDriver driver_;
-  Gate* gate_ = nullptr;  // where a callback waits
-  event::TaskGroup tasks_{loop_};
 };
 
 }  // namespace perilune::test
