@@ -158,3 +158,84 @@ def test_table(proxy, client, transport, way):
         if not good:
             wrong.append(f"{user} {server_transport} {'right' if right else 'wrong'}: {got}, not {wanted}")
     assert not wrong, "\n".join(wrong)
+
+
+# --- besides the table
+
+
+def test_passwords_are_prepared(postgres, daemons):
+    """SASLprep (RFC 4013): what looks different may be the same password, on either side."""
+    written, prepared = "p\u00aa\u00ad x\u00fc", "pa x\u00fc"
+    postgres.sql(f"SET password_encryption = 'scram-sha-256'; CREATE ROLE prepared LOGIN PASSWORD '{written}'")
+    daemon = daemons(
+        """
+        pgsql_listen(TCP, { on_login = function(client, login)
+          if not login:verify(WRITTEN) then return client:err() end
+          return client:connect(TARGET, {user = 'prepared', password = PREPARED, database = 'hosting'})
+        end })
+        """,
+        {"TARGET": f"127.0.0.1:{postgres.port}", "WRITTEN": written, "PREPARED": prepared},
+    ).start()
+    for password in (written, prepared):
+        where = f"host=127.0.0.1 port={daemon.tcp[1]} user=anybody dbname=hosting"
+        psycopg2.connect(where, password=password).close()
+    postgres.sql("DROP ROLE prepared")
+
+
+@pytest.mark.parametrize("user, problem", [("md5", "md5 covers the user's name"), ("scram", None), ("trust", None)])
+def test_changed_user(postgres, daemons, user, problem):
+    daemon = daemons(
+        """
+        pgsql_listen(TCP, { on_login = function(client, login)
+          login.user = login.attributes.application_name
+          return client:connect(TARGET, login)
+        end }, { tls = false })
+        """,
+        {"TARGET": f"127.0.0.1:{postgres.port}"},
+    ).start()
+
+    def connect():
+        return psycopg2.connect(
+            host="127.0.0.1", port=daemon.tcp[1], user="somebody", password=SECRET, dbname="hosting", application_name=user
+        )
+
+    if problem:
+        with pytest.raises(psycopg2.OperationalError, match=problem):
+            connect()
+    else:
+        connection = connect()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_user")
+            assert cursor.fetchall() == [(user,)]
+        connection.close()
+
+
+def test_channel_binding(postgres, daemons):
+    """Who knows the password can bind it to the channel, and a client may insist on that."""
+    daemon = daemons(
+        """
+        pgsql_listen(TCP, { on_login = function(client, login)
+          if login.attributes.application_name == 'checked' and not login:verify(SECRET) then return client:err() end
+          return client:connect(TARGET, login, {tls = 'require'})
+        end })
+        """,
+        {"TARGET": f"127.0.0.1:{postgres.port}", "SECRET": SECRET},
+    ).start()
+    where = f"host=127.0.0.1 port={daemon.tcp[1]} user=scram password={SECRET} dbname=hosting sslmode=require"
+    psycopg2.connect(f"{where} application_name=checked channel_binding=require").close()
+    psycopg2.connect(f"{where} channel_binding=disable").close()
+    with pytest.raises(psycopg2.OperationalError, match="there are two"):
+        psycopg2.connect(f"{where} channel_binding=prefer")
+    with pytest.raises(psycopg2.OperationalError, match="channel binding"):
+        psycopg2.connect(f"{where} channel_binding=require")
+
+
+def test_logins_without_a_check_are_refused(postgres, daemons):
+    daemon = daemons(
+        "pgsql_listen(TCP, { on_login = function(client) return client:connect(TARGET, {user = 'scram', password = SECRET}) end })",
+        {"TARGET": f"127.0.0.1:{postgres.port}", "SECRET": SECRET},
+    ).start()
+    with pytest.raises(psycopg2.OperationalError):
+        psycopg2.connect(f"host=127.0.0.1 port={daemon.tcp[1]} user=x dbname=hosting")
+    assert daemon.log.wait("nothing has checked this client's password")
+    assert SECRET not in daemon.log.text()
