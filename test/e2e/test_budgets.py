@@ -6,8 +6,10 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from postgres import PASSWORD, own_postgres
 from support import wire
 from support.daemon import PASS_THROUGH
 from support.raw_client import execute_body
@@ -67,17 +69,13 @@ class Tracer:
         return [m.groups() for m in (re.match(r"(\d+) +(\w+)\(", line) for line in lines) if m]
 
 
-@KINDS
-@SCRIPTS
-@pytest.mark.parametrize("where", ["sock", "tcp"])
-def test_six_system_calls_per_statement(perilune, script, run_one, where):
-    daemon = perilune(script, workers=1)
-    with daemon.logged_in(address=getattr(daemon, where)) as client:
-        for _ in range(50):
-            run_one(client)
-        with Tracer(daemon) as tracer:
-            for _ in range(STATEMENTS):
-                run_one(client)
+def check_calls(daemon, run_one):
+    """Two reads, two writes and two waits a statement; `run_one` runs one on a connection that is there."""
+    for _ in range(50):
+        run_one()
+    with Tracer(daemon) as tracer:
+        for _ in range(STATEMENTS):
+            run_one()
     calls = tracer.calls()
     counts = Counter(name for _, name in calls)
     paths = Counter({name: counts[name] for name in ("epoll_wait", "epoll_pwait", "read", "write")})
@@ -93,6 +91,15 @@ def test_six_system_calls_per_statement(perilune, script, run_one, where):
     assert others < 60, counts
 
 
+@KINDS
+@SCRIPTS
+@pytest.mark.parametrize("where", ["sock", "tcp"])
+def test_six_system_calls_per_statement(perilune, script, run_one, where):
+    daemon = perilune(script, workers=1)
+    with daemon.logged_in(address=getattr(daemon, where)) as client:
+        check_calls(daemon, lambda: run_one(client))
+
+
 @pytest.fixture(scope="session")
 def counting_library(tmp_path_factory):
     library = tmp_path_factory.mktemp("count") / "count_malloc.so"
@@ -101,24 +108,73 @@ def counting_library(tmp_path_factory):
     return library
 
 
+class AllocationCounter:
+    """Counts what a daemon allocates that is started with its environment."""
+
+    def __init__(self, library, file):
+        self._file = file
+        self._file.write_bytes(bytes(8))
+        self.environment = {"LD_PRELOAD": str(library), "COUNT_MALLOC_FILE": str(file)}
+
+    def read(self):
+        return struct.unpack("<Q", self._file.read_bytes())[0]
+
+    def check(self, run_one):
+        assert self.read() > 100, "the counter does not count"
+        for _ in range(200):
+            run_one()
+        before = self.read()
+        for _ in range(STATEMENTS):
+            run_one()
+        # Timers of the process itself allocate now and then, statements never.
+        assert self.read() - before < 10
+
+
+@pytest.fixture
+def allocations(folder, counting_library):
+    return AllocationCounter(counting_library, folder / "count")
+
+
 @KINDS
 @SCRIPTS
 @pytest.mark.parametrize("where", ["sock", "tcp"])
-def test_no_allocation_per_statement(perilune, folder, counting_library, script, run_one, where):
-    counter = folder / "count"
-    counter.write_bytes(bytes(8))
-
-    def allocations():
-        return struct.unpack("<Q", counter.read_bytes())[0]
-
-    environment = {"LD_PRELOAD": str(counting_library), "COUNT_MALLOC_FILE": str(counter)}
-    daemon = perilune(script, workers=1, environment=environment)
-    assert allocations() > 100, "the counter does not count"
+def test_no_allocation_per_statement(perilune, allocations, script, run_one, where):
+    daemon = perilune(script, workers=1, environment=allocations.environment)
     with daemon.logged_in(address=getattr(daemon, where)) as client:
-        for _ in range(200):
-            run_one(client)
-        before = allocations()
-        for _ in range(STATEMENTS):
-            run_one(client)
-        # Timers of the process itself allocate now and then, statements never.
-        assert allocations() - before < 10
+        allocations.check(lambda: run_one(client))
+
+
+# --- PostgreSQL
+
+PGSQL = "pgsql_listen(TCP, { on_login = function(client, login) return client:connect(POSTGRES, login) end }, { tls = false })"
+PGSQL_KINDS = pytest.mark.parametrize("prepared", [False, True], ids=["text", "prepared"])
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with own_postgres() as server:
+        yield server
+
+
+def statement_of(daemon, prepared):
+    connection = psycopg.connect(
+        host="127.0.0.1", port=daemon.tcp[1], user="web", password=PASSWORD, dbname="hosting", autocommit=True, sslmode="disable"
+    )
+    cursor = connection.cursor() if prepared else psycopg.ClientCursor(connection)
+    return connection, lambda: cursor.execute("SELECT 1", prepare=prepared or None).fetchone()
+
+
+@PGSQL_KINDS
+def test_six_system_calls_per_statement_of_postgresql(perilune, postgres, prepared):
+    daemon = perilune(PGSQL, {"POSTGRES": postgres.address}, workers=1)
+    connection, run_one = statement_of(daemon, prepared)
+    with connection:
+        check_calls(daemon, run_one)
+
+
+@PGSQL_KINDS
+def test_no_allocation_per_statement_of_postgresql(perilune, postgres, allocations, prepared):
+    daemon = perilune(PGSQL, {"POSTGRES": postgres.address}, workers=1, environment=allocations.environment)
+    connection, run_one = statement_of(daemon, prepared)
+    with connection:
+        allocations.check(run_one)
