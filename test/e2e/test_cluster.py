@@ -241,6 +241,7 @@ def test_a_node_where_connecting_hangs_has_its_share_of_the_time(start, nodes, b
         assert names == [nodes[0].address]
 
 
+@pytest.mark.threads
 def test_killing_a_node_under_load_ends_only_its_sessions(start, nodes):
     daemon = start(nodes, "balance = 'round_robin'")
     errors, stopped = [], threading.Event()
@@ -381,6 +382,7 @@ def test_drain_and_close(perilune, nodes):
             assert receive_all(sock) == b""
 
 
+@pytest.mark.threads
 def test_set_nodes(start, nodes):
     daemon = start(nodes[:1], "balance = 'first'")
     admin = Admin(daemon)
@@ -417,6 +419,7 @@ def test_a_reload_with_other_nodes_keeps_those_that_stay(start, nodes):
             assert names == [nodes[0].address] and set(others) == {nodes[2].address}
 
 
+@pytest.mark.threads
 def test_drain_and_close_reaches_sessions_from_before_a_reload(start, nodes):
     settings = "settings{ drain_timeout = 0.5 }"
     daemon = start(nodes[:2], "balance = 'first'", reloading=False)

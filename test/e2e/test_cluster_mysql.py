@@ -363,6 +363,7 @@ def test_failover_under_sysbench(perilune, certificates, writable, folder, event
         second.sql("DROP TABLE IF EXISTS shared_db.sbtest1, shared_db.sbtest2")
 
 
+@pytest.mark.threads
 def test_sessions_are_told_why_they_end(perilune, writable):
     first, second = writable
     daemon = perilune(CONNECT % (listed(writable), FAILOVER, "read_only = login.user == 'dumper'") + ADMIN)

@@ -91,6 +91,7 @@ def killers(daemon, count=6, **options):
         yield [stack.enter_context(contextlib.closing(daemon.pymysql(**options))) for _ in range(count)]
 
 
+@pytest.mark.threads
 def test_kill_query_from_every_worker(perilune, mariadb):
     daemon = perilune(PASS_THROUGH)
     with daemon.logged_in() as client, killers(daemon) as sessions:
@@ -231,6 +232,7 @@ def test_a_session_that_is_being_logged_in(perilune):
         assert caught.value.code == KILLED
 
 
+@pytest.mark.threads
 def test_another_server_with_known_credentials(perilune, mariadb, mariadb118):
     daemon = perilune(KNOWN, {"OTHER": mariadb118.address})
     with daemon.logged_in(address=daemon.sock2) as client, killers(daemon, 3) as sessions:

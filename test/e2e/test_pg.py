@@ -323,6 +323,7 @@ def test_credentials_come_from_the_database(script, postgres):
     assert refusal(daemon, "nobody") == "no account"
 
 
+@pytest.mark.threads
 def test_a_restart_of_the_server_under_load(script, postgres):
     daemon = script(ACCOUNTS)
     stop, outcomes, broken = threading.Event(), [], []
