@@ -73,9 +73,9 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   // As declared; the nodes may be others since.
-  const Settings& settings() const noexcept { return settings_; }
-  const std::string& name() const noexcept { return settings_.name; }
-  bool is_monitored() const noexcept { return settings_.monitoring.has_value(); }
+  const Settings& settings() const noexcept { return *settings_; }
+  const std::string& name() const noexcept { return settings_->name; }
+  bool is_monitored() const noexcept { return settings_->monitoring.has_value(); }
 
   // Never null, never empty.
   std::shared_ptr<const Members> members() const { return members_.get(); }
@@ -130,7 +130,7 @@ class Cluster {
   void log_change(const Node& node, NodeState before, NodeState now, const std::string& reason);
   void mind_exhaustion();
 
-  const Settings settings_;
+  const std::shared_ptr<const Settings> settings_;
   const log::Logger& logger_;
   std::mutex changing_;  // of the list
   event::Published<Members> members_;

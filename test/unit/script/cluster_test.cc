@@ -52,7 +52,8 @@ TEST_CASE("script cluster: all that may be said of it", "[script]") {
       "mysql_cluster({'db1.example', {'[::1]:3307', weight = 3, name = 'n', backup = true,"
       " max_connections = 9}}, {monitoring = true, user = 'u', password = 'p', database = 'd',"
       " interval = 5, timeout = '500ms', rise = 3, fall = 4, no_read_only = true,"
-      " disconnect_unavailable = true, name = 'shop', balance = 'least_connections'}) " +
+      " disconnect_unavailable = true, name = 'shop', balance = 'least_connections',"
+      " tls = {verify = false, server_name = 's'}}) " +
       std::string(kListen)};
   const auto declaration = stage.load();
   REQUIRE(declaration.clusters.size() == 1);
@@ -78,6 +79,9 @@ TEST_CASE("script cluster: all that may be said of it", "[script]") {
   CHECK(probe.rise == 3);
   CHECK(probe.fall == 4);
   CHECK(probe.no_read_only);
+  CHECK(probe.tls.mode == net::TlsMode::Require);
+  CHECK(probe.tls.server_name == "s");
+  CHECK_FALSE(probe.tls.files.verify);
 }
 
 TEST_CASE("script cluster: two equal calls make one", "[script]") {
@@ -101,7 +105,8 @@ TEST_CASE("script cluster: myproxy's combinations of options are refused", "[scr
     CHECK_THAT(error_of(two(std::string("{") + option + "}")),
                Catch::Contains("needs 'monitoring'"));
   }
-  for (const char* option : {"password = 'p'", "no_read_only = true", "database = 'd'"}) {
+  for (const char* option :
+       {"password = 'p'", "no_read_only = true", "database = 'd'", "tls = 'require'"}) {
     CHECK_THAT(error_of(two(std::string("{monitoring = true, ") + option + "}")),
                Catch::Contains("needs 'user'"));
   }
