@@ -72,7 +72,8 @@ struct ConnectTo {
   }
 };
 
-// What it takes to log in once more as a session has logged in, where the script gave credentials.
+// What it takes to log in once more as a session has logged in, where the script gave credentials
+// or a challenge of the client has brought some.
 struct KnownLogin {
   std::string user;
   auth::Credentials credentials;
