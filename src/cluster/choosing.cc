@@ -68,6 +68,14 @@ bool Cluster::would_stay(const Node& node, const Wish& wish) const {
   return pick(usable, wish, 0) == static_cast<std::size_t>(present - usable.begin());
 }
 
+bool Cluster::is_any_promising() const {
+  const auto all = members();
+  const auto now = Clock::now();
+  return std::ranges::any_of(*all, [now](const Member& member) {
+    return !member.node->is_draining() && !member.node->is_avoided(now);
+  });
+}
+
 std::size_t Cluster::count_untried(const Tried& tried) const {
   const auto all = members();
   const auto usable = find_usable(*all, {});

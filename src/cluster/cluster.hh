@@ -88,6 +88,8 @@ class Cluster {
   Choice choose(const Wish& wish, const Tried& tried);
   // Whether a client with such a wish would as well be sent where it is.
   bool would_stay(const Node& node, const Wish& wish) const;
+  // Without monitoring: whether one may be tried that has not failed shortly before.
+  bool is_any_promising() const;
   // Others that may be tried when those have failed.
   std::size_t count_untried(const Tried& tried) const;
 

@@ -320,6 +320,16 @@ def test_clients_wait_for_a_node(start, nodes):
         assert read_line(daemon_sees) == nodes[0].address
 
 
+@pytest.mark.threads
+def test_clients_wait_for_a_node_without_monitoring(start, nodes):
+    daemon = start(nodes[:1], "", "connect_timeout = 60")
+    nodes[0].stop()
+    with connect(daemon.tcp) as waiting:
+        daemon.log.wait("no usable node is left")
+        nodes[0].start()
+        assert read_line(waiting) == nodes[0].address
+
+
 def test_a_full_node_is_waited_for(start, nodes):
     listed = f"{{ {{'{nodes[0].address}', max_connections = 2}} }}"
     daemon = start(listed, connect="connect_timeout = 20")

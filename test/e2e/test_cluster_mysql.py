@@ -190,6 +190,19 @@ def test_with_none_left_the_client_is_told(perilune, pair):
     daemon.log.wait("session failed.*no node of cluster shop is usable.*is down .connection refused.")
 
 
+def test_with_none_left_without_monitoring(perilune, pair):
+    with contextlib.closing(ReservedPort("127.0.0.9")) as dead:
+        config = CONNECT % (f"{{ '127.0.0.9:{dead.port}' }}", "name = 'shop'", "connect_timeout = 1.5")
+        daemon = perilune(config)
+        began = time.monotonic()
+        with pytest.raises(pymysql.OperationalError) as error:
+            visit(daemon)
+        assert time.monotonic() - began >= 1.4
+    assert error.value.args[0] == 1043
+    assert "no server of cluster shop is available" in error.value.args[1]
+    daemon.log.wait("session failed.*no node of cluster shop is usable.*is down .connection refused.")
+
+
 def test_like_a_cluster(perilune, fake):
     servers = [fake(Greeting(server_version=f"6.6.{n}-fake")) for n in range(2)]
     daemon = perilune(
