@@ -249,18 +249,13 @@ net::Endpoint read_server(lua_State* L, const lua::Options& options) {
   return *std::move(server);
 }
 
-std::vector<net::Endpoint> servers_of(const cluster::Cluster& cluster) {
-  std::vector<net::Endpoint> servers;
-  for (const auto& node : cluster.settings().nodes) servers.push_back(node.endpoint);
-  return servers;
-}
-
 // The servers to look like: a cluster's, one, or a list.
-std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options& options) {
-  std::vector<net::Endpoint> servers;
+void read_like(lua_State* L, int table, const lua::Options& options,
+               session::ListenerOptions& read) {
+  std::vector<net::Endpoint>& servers = read.like;
   lua_getfield(L, table, "like");
   if (const auto* object = lua::Class<ClusterObject>::test(L, lua_gettop(L))) {
-    servers = servers_of(*object->cluster);
+    read.like_cluster = object->cluster;
   } else if (lua_istable(L, -1)) {
     const int list = lua_gettop(L);
     for (lua_rawgeti(L, list, 1); !lua_isnil(L, -1);
@@ -274,7 +269,6 @@ std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options
     servers.push_back(read_server(L, options));
   }
   lua_pop(L, 1);
-  return servers;
 }
 
 void check_option_key(std::string_view key, const Dialect& dialect) {
@@ -285,7 +279,7 @@ void check_option_key(std::string_view key, const Dialect& dialect) {
 void read_statement_options(lua_State* L, int index, const lua::Options& options,
                             session::ListenerOptions& read) {
   read.server_version = options.text("server_version").value_or("");
-  read.like = read_like(L, index, options);
+  read_like(L, index, options, read);
   read.max_query = options.size("max_query").value_or(read.max_query);
   read.allow_cleartext = options.boolean("allow_cleartext").value_or(false);
 }

@@ -227,6 +227,25 @@ def test_like_a_cluster_whose_nodes_differ(perilune, fake):
     assert not greeting.capabilities & (Cap.SESSION_TRACK | Cap.DEPRECATE_EOF)
 
 
+@pytest.mark.threads
+def test_like_follows_the_nodes_of_a_cluster(perilune, fake):
+    servers = [fake(Greeting(server_version=f"6.6.{n}-fake")) for n in range(3)]
+    daemon = perilune(
+        f"cluster = mysql_cluster({listed(servers[:2])})\n"
+        "mysql_listen(SOCK, { on_login = function(c, l) return c:connect(cluster, l) end }, { like = cluster })" + ADMIN
+    )
+
+    def announced():
+        with daemon.raw() as client:
+            return client.receive_greeting().server_version
+
+    assert announced() == "6.6.0-fake"
+    Admin(daemon)(f"cluster:set_nodes({listed(servers[1:])})")
+    wait_until(lambda: announced() == "6.6.1-fake")
+    Admin(daemon)(f"cluster:set_nodes({listed(servers[2:])})")
+    wait_until(lambda: announced() == "6.6.2-fake")
+
+
 # probes
 
 

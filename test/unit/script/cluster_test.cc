@@ -194,10 +194,13 @@ TEST_CASE("script cluster: one made at run time is used at once", "[script]") {
   CHECK_FALSE(declared.to().cluster->is_active());
 }
 
-TEST_CASE("script cluster: like means its nodes", "[script]") {
+TEST_CASE("script cluster: like means its nodes at the time", "[script]") {
   Stage stage{two() +
               " mysql_listen('127.0.0.1:0', {on_login = function() end}, {like = cluster})"};
-  CHECK(stage.load().listeners.front().options.like.size() == 2);
+  const auto declaration = stage.load();
+  const session::ListenerOptions& options = declaration.listeners.front().options;
+  CHECK(options.like.empty());
+  CHECK(options.like_cluster == declaration.clusters.front());
 }
 
 }  // namespace perilune::script
