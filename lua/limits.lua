@@ -57,6 +57,13 @@ function Bucket:take(key, tokens)
   return false, math.max(-left, 0) / self.rate
 end
 
+-- Of those that were taken.
+function Bucket:give(key, tokens)
+  tokens = tokens or 1
+  check(type(tokens) == "number" and tokens > 0, "more than 0 tokens expected")
+  native.take(self.store, key, -tokens, self.rate, self.burst)
+end
+
 -- How many tokens could be taken now.
 function Bucket:available(key)
   local _, left = native.take(self.store, key, 0, self.rate, self.burst)

@@ -13,6 +13,9 @@ namespace {
 // How often who waits looks again.
 constexpr Millis kLookEvery{50};
 
+// How long after all have failed they are tried again, if nobody finds one earlier.
+constexpr Millis kAgainAfter{1000};
+
 bool may_pass(Choice::Lack lack) noexcept { return lack != Choice::Lack::Tried; }
 
 }  // namespace
@@ -24,9 +27,11 @@ Attempts::Attempts(event::Loop& loop, std::shared_ptr<Cluster> cluster, Wish wis
       wish_(std::move(wish)),
       is_limited_(limit > Millis{}),
       end_(Clock::now() + limit),
+      retries_(retry),
       retries_left_(retry) {}
 
 event::Task<std::unique_ptr<Lease>> Attempts::next() {
+  if (pauses_) co_await pause();
   for (;;) {
     Choice choice = cluster_->choose(wish_, tried_);
     if (choice.lease) co_return std::move(choice.lease);
@@ -34,6 +39,16 @@ event::Task<std::unique_ptr<Lease>> Attempts::next() {
     if (is_late || !may_pass(choice.lack)) throw NoNode(complaint(choice.lack));
     co_await event::Sleep(loop_, kLookEvery);
   }
+}
+
+// Somebody else may find out that a node is back.
+event::Task<> Attempts::pause() {
+  pauses_ = false;
+  const auto again = Clock::now() + kAgainAfter;
+  while (Clock::now() < std::min(again, end_) && !cluster_->is_any_promising()) {
+    co_await event::Sleep(loop_, kLookEvery);
+  }
+  if (Clock::now() >= end_) throw NoNode(complaint(Choice::Lack::Unusable));
 }
 
 Millis Attempts::left() const {
@@ -53,11 +68,22 @@ bool Attempts::fail(Node& node, const std::string& reason, bool refused) {
   cluster_->note_failure(node, reason, refused);
   tried_.add(node);
   last_failure_ = fmt::format("{}: {}", node.text(), reason);
-  if (retries_left_ == 0 || (is_limited_ && Clock::now() >= end_)) return false;
+  if (is_limited_ && Clock::now() >= end_) return false;
+  if (refused && begin_anew()) return true;
+  if (retries_left_ == 0) return false;
   // With no usable node at all there is one to wait for.
   const bool all_tried = cluster_->count_untried(tried_) == 0 && !cluster_->usable(wish_).empty();
   if (all_tried) return false;
   --retries_left_;
+  return true;
+}
+
+// False: there are others, or somebody who probes will know, or nobody would end it.
+bool Attempts::begin_anew() {
+  if (!is_limited_ || cluster_->is_monitored() || cluster_->count_untried(tried_) > 0) return false;
+  tried_ = {};
+  retries_left_ = retries_;
+  pauses_ = true;
   return true;
 }
 

@@ -21,7 +21,8 @@ class NoNode : public std::runtime_error {
 // for all of it. Lives on the client's thread.
 class Attempts {
  public:
-  // `retry`: other nodes that are tried. A limit of zero or less: none.
+  // `retry`: other nodes that are tried. A limit of zero or less: none. Where nobody probes, and
+  // nothing listens at any node, it is begun anew until the time is over.
   Attempts(event::Loop& loop, std::shared_ptr<Cluster> cluster, Wish wish, unsigned retry,
            Millis limit);
   Attempts(const Attempts&) = delete;
@@ -38,6 +39,8 @@ class Attempts {
   void succeed(Node& node) { cluster_->note_connected(node); }
 
  private:
+  bool begin_anew();
+  event::Task<> pause();
   Millis left() const;
   std::string complaint(Choice::Lack lack) const;
 
@@ -46,7 +49,9 @@ class Attempts {
   const Wish wish_;
   const bool is_limited_;
   const Clock::time_point end_;
+  const unsigned retries_;
   unsigned retries_left_;
+  bool pauses_ = false;  // before the next attempt
   Tried tried_;
   std::string last_failure_;
 };

@@ -52,7 +52,7 @@ Choice Cluster::choose(const Wish& wish, const Tried& tried) {
     if (!member.node->enter(member.settings.max_connections)) continue;
     if (!is_monitored()) member.node->begin_trial(Clock::now());
     Choice choice;
-    choice.lease = std::make_unique<Lease>(member.node, wish.read_only);
+    choice.lease = std::make_unique<Lease>(member.node, wish.read_only, settings_);
     return choice;
   }
 }
@@ -64,8 +64,16 @@ bool Cluster::would_stay(const Node& node, const Wish& wish) const {
   const auto present = std::ranges::find_if(
       usable, [&node](const Usable& one) { return one.member->node.get() == &node; });
   if (present == usable.end()) return false;
-  if (!settings_.policy->is_sticky) return true;
+  if (!settings_->policy->is_sticky) return true;
   return pick(usable, wish, 0) == static_cast<std::size_t>(present - usable.begin());
+}
+
+bool Cluster::is_any_promising() const {
+  const auto all = members();
+  const auto now = Clock::now();
+  return std::ranges::any_of(*all, [now](const Member& member) {
+    return !member.node->is_draining() && !member.node->is_avoided(now);
+  });
 }
 
 std::size_t Cluster::count_untried(const Tried& tried) const {
@@ -146,7 +154,7 @@ std::size_t Cluster::pick(std::span<const Usable> best, const Wish& wish,
   question.source = wish.source;
   question.turn = turn;
   question.random = random_number();
-  return settings_.policy->choose(candidates, question);
+  return settings_->policy->choose(candidates, question);
 }
 
 }  // namespace perilune::cluster

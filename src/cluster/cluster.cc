@@ -38,9 +38,9 @@ constexpr std::array<const char*, 6> kEvents{"node is down",      "node is auth_
 }  // namespace
 
 Cluster::Cluster(Settings settings, const log::Logger& logger, const Cluster* before)
-    : settings_(std::move(settings)), logger_(logger) {
+    : settings_(std::make_shared<const Settings>(std::move(settings))), logger_(logger) {
   const auto known = before != nullptr ? before->members() : nullptr;
-  Members members = make_members(settings_.nodes, nullptr);
+  Members members = make_members(settings_->nodes, nullptr);
   for (Member& member : members) {
     const Member* const twin = known ? find_member(*known, member.settings.endpoint) : nullptr;
     if (twin != nullptr) member.node = std::make_shared<Node>(*twin->node);

@@ -73,9 +73,9 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   // As declared; the nodes may be others since.
-  const Settings& settings() const noexcept { return settings_; }
-  const std::string& name() const noexcept { return settings_.name; }
-  bool is_monitored() const noexcept { return settings_.monitoring.has_value(); }
+  const Settings& settings() const noexcept { return *settings_; }
+  const std::string& name() const noexcept { return settings_->name; }
+  bool is_monitored() const noexcept { return settings_->monitoring.has_value(); }
 
   // Never null, never empty.
   std::shared_ptr<const Members> members() const { return members_.get(); }
@@ -88,6 +88,8 @@ class Cluster {
   Choice choose(const Wish& wish, const Tried& tried);
   // Whether a client with such a wish would as well be sent where it is.
   bool would_stay(const Node& node, const Wish& wish) const;
+  // Without monitoring: whether one may be tried that has not failed shortly before.
+  bool is_any_promising() const;
   // Others that may be tried when those have failed.
   std::size_t count_untried(const Tried& tried) const;
 
@@ -130,7 +132,7 @@ class Cluster {
   void log_change(const Node& node, NodeState before, NodeState now, const std::string& reason);
   void mind_exhaustion();
 
-  const Settings settings_;
+  const std::shared_ptr<const Settings> settings_;
   const log::Logger& logger_;
   std::mutex changing_;  // of the list
   event::Published<Members> members_;

@@ -113,12 +113,15 @@ class Node {
   std::vector<net::Address> addresses_;
 };
 
+struct Settings;
+
 // A session's place at a node, from the choice to the session's end.
 class Lease {
  public:
   // The node was entered for it.
-  Lease(std::shared_ptr<Node> node, bool read_only) noexcept
-      : node_(std::move(node)), read_only_(read_only) {}
+  Lease(std::shared_ptr<Node> node, bool read_only,
+        std::shared_ptr<const Settings> settings) noexcept
+      : node_(std::move(node)), settings_(std::move(settings)), read_only_(read_only) {}
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   ~Lease() { node_->leave(); }
@@ -126,9 +129,12 @@ class Lease {
   Node& node() const noexcept { return *node_; }
   // The session wanted a read-only node in the first place.
   bool is_read_only() const noexcept { return read_only_; }
+  // The cluster's, which may be gone meanwhile; null: not said.
+  const std::shared_ptr<const Settings>& settings() const noexcept { return settings_; }
 
  private:
   std::shared_ptr<Node> node_;
+  std::shared_ptr<const Settings> settings_;
   bool read_only_;
 };
 

@@ -13,8 +13,8 @@ bool same_password(const ProbeSettings& one, const ProbeSettings& other) noexcep
 }
 
 auto plain_parts(const ProbeSettings& probe) noexcept {
-  return std::tie(probe.user, probe.database, probe.interval, probe.timeout, probe.rise, probe.fall,
-                  probe.no_read_only);
+  return std::tie(probe.user, probe.database, probe.tls, probe.interval, probe.timeout, probe.rise,
+                  probe.fall, probe.no_read_only);
 }
 
 auto plain_parts(const Settings& settings) noexcept {

@@ -8,6 +8,7 @@
 #include "auth/secret.hh"
 #include "cluster/policies.hh"
 #include "net/address.hh"
+#include "net/tls_context.hh"
 #include "util/clock.hh"
 
 namespace perilune::cluster {
@@ -27,6 +28,7 @@ struct ProbeSettings {
   std::string user;  // empty: nobody logs in
   std::optional<auth::Secret> password;
   std::string database;
+  net::TlsWish tls;       // of the login
   Millis interval{2000};  // from the end of one probe to the next
   Millis timeout{1000};   // for the whole of one
   unsigned rise = 2;

@@ -22,25 +22,43 @@ constexpr Millis kIdleCheck{50};
 
 event::Task<> until(event::Latch& latch) { co_await latch; }
 
+// What is known of a server stays with it.
+template <typename Servers>
+Servers listed(const std::vector<net::Endpoint>& endpoints, const Servers& known) {
+  Servers servers;
+  for (const net::Endpoint& endpoint : endpoints) {
+    const auto same = [&endpoint](const auto& server) { return server.endpoint == endpoint; };
+    const auto found = std::ranges::find_if(known, same);
+    found != known.end() ? servers.push_back(*found) : servers.push_back({endpoint, {}, false});
+  }
+  return servers;
+}
+
+std::vector<net::Endpoint> endpoints_of(const cluster::Members& members) {
+  std::vector<net::Endpoint> endpoints;
+  for (const cluster::Member& member : members) endpoints.push_back(member.settings.endpoint);
+  return endpoints;
+}
+
 }  // namespace
 
 Likenesses::Likenesses(event::Loop& loop, const log::Logger& logger)
     : loop_(loop), logger_(logger), background_(loop), tasks_(loop) {}
 
-std::shared_ptr<const session::PublishedLikeness> Likenesses::of(
-    const std::vector<net::Endpoint>& servers) {
-  if (servers.empty()) return nullptr;
+Likenesses::Published Likenesses::of(const std::vector<net::Endpoint>& servers,
+                                     const std::shared_ptr<const cluster::Cluster>& cluster) {
+  if (servers.empty() && !cluster) return nullptr;
   std::erase_if(watched_, [](const auto& weak) { return weak.expired(); });
   for (const auto& weak : watched_) {
     const auto watched = weak.lock();
-    if (watched->servers != servers) continue;
+    if (watched->cluster != cluster || watched->declared != servers) continue;
     if (auto wanted = watched->wanted.lock()) return wanted;
   }
   auto wanted = std::make_shared<session::PublishedLikeness>();
   auto watched = std::make_shared<Watched>(loop_);
-  watched->servers = servers;
-  watched->seen.resize(servers.size());
-  watched->away.resize(servers.size(), 0);
+  watched->cluster = cluster;
+  watched->declared = servers;
+  watched->servers = listed(servers, watched->servers);
   watched->wanted = wanted;
   watched_.push_back(watched);
   tasks_.spawn(watch(std::move(watched)));
@@ -76,52 +94,62 @@ void Likenesses::check_idle() {
 
 event::Task<> Likenesses::watch(std::shared_ptr<Watched> watched) {
   while (!stopped_ && !watched->wanted.expired()) {
+    if (watched->cluster) {
+      watched->members = watched->cluster->members();
+      watched->servers = listed(endpoints_of(*watched->members), watched->servers);
+    }
     for (std::size_t i = 0; i < watched->servers.size() && !stopped_; ++i) {
-      co_await probe(*watched, i);
+      co_await probe(watched->servers[i]);
     }
     publish(*watched);
     watched->tried.set();
-    const bool any_away = std::ranges::find(watched->away, 1) != watched->away.end();
-    const Millis pause = any_away ? kRetry : kInterval;
-    co_await event::Sleep(loop_, pause);
+    co_await pause(*watched);
   }
 }
 
-event::Task<> Likenesses::probe(Watched& watched, std::size_t i) {
+// A cluster may be given other nodes meanwhile.
+event::Task<> Likenesses::pause(const Watched& watched) {
+  const bool any_away = std::ranges::any_of(watched.servers, &Server::away);
+  const auto end = Clock::now() + (any_away ? kRetry : kInterval);
+  while (Clock::now() < end && !stopped_ && !watched.wanted.expired()) {
+    co_await event::Sleep(loop_, kRetry);
+    if (watched.cluster && watched.cluster->members() != watched.members) co_return;
+  }
+}
+
+event::Task<> Likenesses::probe(Server& server) {
   ++probes_;
   const ScopeExit over([this] { --probes_; });
   std::string problem;
   try {
-    watched.seen[i] =
-        co_await proto::mysql::probe(loop_, background_, watched.servers[i], kProbeLimit);
+    server.seen = co_await proto::mysql::probe(loop_, background_, server.endpoint, kProbeLimit);
   } catch (const std::exception& e) {
     problem = e.what();
   }
-  report(watched, i, problem);
+  report(server, problem);
 }
 
-void Likenesses::report(Watched& watched, std::size_t i, const std::string& problem) {
+void Likenesses::report(Server& server, const std::string& problem) {
   const bool is_away = !problem.empty();
-  const bool was_away = std::exchange(watched.away[i], is_away ? 1 : 0) != 0;
-  if (is_away == was_away) return;
-  const std::string server = net::text_of(watched.servers[i]);
+  if (std::exchange(server.away, is_away) == is_away) return;
+  const std::string name = net::text_of(server.endpoint);
   if (is_away) {
-    logger_.warning("a server to look like is away", log::field("server", server),
+    logger_.warning("a server to look like is away", log::field("server", name),
                     log::field("reason", problem));
   } else {
-    logger_.notice("a server to look like is back", log::field("server", server));
+    logger_.notice("a server to look like is back", log::field("server", name));
   }
 }
 
 void Likenesses::publish(const Watched& watched) {
   const auto wanted = watched.wanted.lock();
   std::shared_ptr<session::Likeness> common;
-  for (const auto& seen : watched.seen) {
-    if (!seen) continue;
+  for (const Server& server : watched.servers) {
+    if (!server.seen) continue;
     if (common) {
-      common->capabilities &= seen->capabilities;
+      common->capabilities &= server.seen->capabilities;
     } else {
-      common = std::make_shared<session::Likeness>(*seen);
+      common = std::make_shared<session::Likeness>(*server.seen);
     }
   }
   if (wanted && common) wanted->set(std::move(common));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "cluster/cluster.hh"
 #include "event/deadline.hh"
 #include "event/latch.hh"
 #include "event/loop.hh"
@@ -27,8 +28,11 @@ class Likenesses {
   Likenesses& operator=(const Likenesses&) = delete;
 
   // What all of these servers can, under the first one's version; of those that were seen, as they
-  // were when they were last seen. Equal lists share one object. Null: the list is empty.
-  std::shared_ptr<const session::PublishedLikeness> of(const std::vector<net::Endpoint>& servers);
+  // were when they were last seen. Or those of a cluster, whichever it has at the time. Equal lists
+  // share one object. Null: the list is empty, and there is no cluster.
+  using Published = std::shared_ptr<const session::PublishedLikeness>;
+  Published of(const std::vector<net::Endpoint>& servers,
+               const std::shared_ptr<const cluster::Cluster>& cluster);
 
   // Waits until every server was tried once, but no longer than that.
   event::Task<> settle(Millis limit);
@@ -37,18 +41,25 @@ class Likenesses {
   void stop(UniqueFunction<void()> idle);
 
  private:
+  struct Server {
+    net::Endpoint endpoint;
+    std::optional<session::Likeness> seen;
+    bool away = false;
+  };
   struct Watched {
     explicit Watched(event::Loop& loop) : tried(loop) {}
-    std::vector<net::Endpoint> servers;
-    std::vector<std::optional<session::Likeness>> seen;  // parallel to servers
-    std::vector<char> away;                              // likewise
+    std::shared_ptr<const cluster::Cluster> cluster;  // null: the list stays as it is
+    std::shared_ptr<const cluster::Members> members;  // of the cluster, as `servers` are
+    std::vector<net::Endpoint> declared;
+    std::vector<Server> servers;
     std::weak_ptr<session::PublishedLikeness> wanted;
     event::Latch tried;
   };
 
   event::Task<> watch(std::shared_ptr<Watched> watched);
-  event::Task<> probe(Watched& watched, std::size_t i);
-  void report(Watched& watched, std::size_t i, const std::string& problem);
+  event::Task<> pause(const Watched& watched);
+  event::Task<> probe(Server& server);
+  void report(Server& server, const std::string& problem);
   static void publish(const Watched& watched);
   void check_idle();
 

@@ -195,7 +195,7 @@ std::vector<std::shared_ptr<const session::Listener>> Supervisor::make_listeners
     listener->tls = make_tls(declared, before);
     listener->rsa_key = rsa_key_;
     listener->gathered = gathered_;
-    listener->like = likenesses_.of(declared.options.like);
+    listener->like = likenesses_.of(declared.options.like, declared.options.like_cluster);
     listeners.push_back(std::move(listener));
   }
   return listeners;

@@ -69,6 +69,15 @@ struct TlsClientOptions {
   auto operator<=>(const TlsClientOptions&) const = default;
 };
 
+// What somebody wants of connections to servers: data, for any thread.
+enum class TlsMode : std::uint8_t { Disable, Prefer, Require };
+struct TlsWish {
+  TlsMode mode = TlsMode::Disable;
+  TlsClientOptions files;
+  std::string server_name;  // to send and to verify; empty: the target's
+  bool operator==(const TlsWish&) const = default;
+};
+
 // Rules for connections to servers, and the sessions that can be resumed. One thread's own.
 class TlsClient {
  public:

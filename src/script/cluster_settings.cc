@@ -11,6 +11,7 @@
 #include "lua/options.hh"
 #include "script/address.hh"
 #include "script/cluster.hh"
+#include "script/tls.hh"
 #include "util/suggest.hh"
 
 namespace perilune::script {
@@ -23,21 +24,24 @@ constexpr std::uint64_t kMaxProbes = 1000;
 constexpr std::array<std::string_view, 4> kNodeOptions{"backup", "max_connections", "name",
                                                        "weight"};
 
-constexpr std::array<std::string_view, 12> kDatabaseOptions{
-    "balance",    "database", "disconnect_unavailable", "fall",     "interval",
-    "monitoring", "name",     "no_read_only",           "password", "rise",
-    "timeout",    "user"};
+constexpr std::array<std::string_view, 13> kDatabaseOptions{
+    "balance", "database",     "disconnect_unavailable",
+    "fall",    "interval",     "monitoring",
+    "name",    "no_read_only", "password",
+    "rise",    "timeout",      "tls",
+    "user"};
 constexpr std::array<std::string_view, 8> kTcpOptions{
     "balance", "disconnect_unavailable", "fall", "interval", "monitoring", "name", "rise",
     "timeout"};
 
 // What says how to probe, and makes no sense without it.
-constexpr std::array<std::string_view, 9> kProbeOptions{"database",     "disconnect_unavailable",
-                                                        "fall",         "interval",
-                                                        "no_read_only", "password",
-                                                        "rise",         "timeout",
-                                                        "user"};
-constexpr std::array<std::string_view, 3> kLoginOptions{"database", "no_read_only", "password"};
+constexpr std::array<std::string_view, 10> kProbeOptions{"database",     "disconnect_unavailable",
+                                                         "fall",         "interval",
+                                                         "no_read_only", "password",
+                                                         "rise",         "timeout",
+                                                         "tls",          "user"};
+constexpr std::array<std::string_view, 4> kLoginOptions{"database", "no_read_only", "password",
+                                                        "tls"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
@@ -160,12 +164,14 @@ auth::Secret take_secret(std::string& text) {
   return secret;
 }
 
-cluster::ProbeSettings read_probe(const lua::Options& options) {
+cluster::ProbeSettings read_probe(lua_State* L, int table, const lua::Options& options,
+                                  session::Protocol protocol) {
   cluster::ProbeSettings probe;
   probe.user = options.text("user").value_or("");
   if (options.has("user") && probe.user.empty()) options.fail("user", "it is empty");
   if (auto password = options.text("password")) probe.password = take_secret(*password);
   probe.database = options.text("database").value_or("");
+  probe.tls = read_tls_wish(L, table, protocol);
   probe.no_read_only = options.boolean("no_read_only").value_or(false);
   probe.interval = read_time(options, "interval", probe.interval);
   probe.timeout = read_time(options, "timeout", probe.timeout);
@@ -193,7 +199,9 @@ void read_options(lua_State* L, int index, session::Protocol protocol,
                              is_tcp ? Names{kTcpOptions} : Names{kDatabaseOptions}};
   check_combination(options);
   read_balance(L, index, options, settings);
-  if (options.boolean("monitoring").value_or(false)) settings.monitoring = read_probe(options);
+  if (options.boolean("monitoring").value_or(false)) {
+    settings.monitoring = read_probe(L, index, options, protocol);
+  }
   settings.disconnect_unavailable = options.boolean("disconnect_unavailable").value_or(false);
   settings.name = options.text("name").value_or("");
 }

@@ -265,18 +265,13 @@ net::Endpoint read_server(lua_State* L, const lua::Options& options) {
   return *std::move(server);
 }
 
-std::vector<net::Endpoint> servers_of(const cluster::Cluster& cluster) {
-  std::vector<net::Endpoint> servers;
-  for (const auto& node : cluster.settings().nodes) servers.push_back(node.endpoint);
-  return servers;
-}
-
 // The servers to look like: a cluster's, one, or a list.
-std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options& options) {
-  std::vector<net::Endpoint> servers;
+void read_like(lua_State* L, int table, const lua::Options& options,
+               session::ListenerOptions& read) {
+  std::vector<net::Endpoint>& servers = read.like;
   lua_getfield(L, table, "like");
   if (const auto* object = lua::Class<ClusterObject>::test(L, lua_gettop(L))) {
-    servers = servers_of(*object->cluster);
+    read.like_cluster = object->cluster;
   } else if (lua_istable(L, -1)) {
     const int list = lua_gettop(L);
     for (lua_rawgeti(L, list, 1); !lua_isnil(L, -1);
@@ -290,7 +285,6 @@ std::vector<net::Endpoint> read_like(lua_State* L, int table, const lua::Options
     servers.push_back(read_server(L, options));
   }
   lua_pop(L, 1);
-  return servers;
 }
 
 void check_option_key(std::string_view key, const Dialect& dialect) {
@@ -322,7 +316,7 @@ void read_options(lua_State* L, int index, const Dialect& dialect,
       options.integer("max_connections", std::numeric_limits<std::uint32_t>::max()).value_or(0);
   read.handshake_timeout = options.duration("handshake_timeout").value_or(read.handshake_timeout);
   read.idle_timeout = options.duration("idle_timeout").value_or(read.idle_timeout);
-  if (dialect.protocol == session::Protocol::Mysql) read.like = read_like(L, index, options);
+  if (dialect.protocol == session::Protocol::Mysql) read_like(L, index, options, read);
   if (dialect.protocol != session::Protocol::Tcp) read_statement_options(options, read);
 }
 

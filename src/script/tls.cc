@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "lua/error.hh"
 #include "lua/function.hh"
@@ -72,39 +73,35 @@ session::ListenerTls read_listener_table(lua_State* L, int table, session::Proto
   return tls;
 }
 
-session::ServerTls read_server_table(lua_State* L, int table) {
+net::TlsWish read_server_table(lua_State* L, int table) {
   const lua::Options options{L, table, "option of tls", kServerNames};
-  net::TlsClientOptions wish;
-  wish.ca = file(L, options, "ca");
-  wish.cert = file(L, options, "cert");
-  wish.key = file(L, options, "key");
-  wish.verify = options.boolean("verify").value_or(true);
-  if (wish.cert.empty() && !wish.key.empty())
+  net::TlsWish wish;
+  wish.mode = net::TlsMode::Require;
+  wish.server_name = options.text("server_name").value_or("");
+  wish.files.ca = file(L, options, "ca");
+  wish.files.cert = file(L, options, "cert");
+  wish.files.key = file(L, options, "key");
+  wish.files.verify = options.boolean("verify").value_or(true);
+  if (wish.files.cert.empty() && !wish.files.key.empty())
     throw lua::Error("bad 'tls' value ('key' needs a 'cert')");
-  session::ServerTls tls;
-  tls.mode = session::ServerTls::Mode::Require;
-  tls.server_name = options.text("server_name").value_or("");
-  tls.client = Host::of(L).tls_client(wish);
-  return tls;
+  return wish;
 }
 
-session::ServerTls server_tls_of(lua_State* L, std::string_view word,
-                                 session::Protocol protocol) {
-  session::ServerTls tls;
-  if (word == "disable") return tls;
+net::TlsMode mode_of(std::string_view word, session::Protocol protocol) {
+  net::TlsMode mode = net::TlsMode::Disable;
+  if (word == "disable") return mode;
   if (word == "prefer") {
-    tls.mode = session::ServerTls::Mode::Prefer;
+    mode = net::TlsMode::Prefer;
   } else if (word == "require") {
-    tls.mode = session::ServerTls::Mode::Require;
+    mode = net::TlsMode::Require;
   } else {
     throw lua::Error("bad 'tls' value ('disable', 'prefer', 'require' or a table expected)");
   }
-  if (tls.mode == session::ServerTls::Mode::Prefer && protocol == session::Protocol::Tcp) {
+  if (mode == net::TlsMode::Prefer && protocol == session::Protocol::Tcp) {
     throw lua::Error("bad 'tls' value ('prefer': only the script can know what a server of "
                      "tcp_listen speaks; say 'require' or 'disable')");
   }
-  tls.client = Host::of(L).tls_client({});
-  return tls;
+  return mode;
 }
 
 void set_text(lua_State* L, const char* name, const std::string& text) {
@@ -131,18 +128,28 @@ session::ListenerTls read_listener_tls(lua_State* L, int table, session::Protoco
   return tls;
 }
 
-session::ServerTls read_server_tls(lua_State* L, int table, session::Protocol protocol) {
-  session::ServerTls tls;
+net::TlsWish read_tls_wish(lua_State* L, int table, session::Protocol protocol) {
+  net::TlsWish wish;
   lua_getfield(L, table, "tls");
   if (lua_istable(L, -1)) {
-    tls = read_server_table(L, lua_gettop(L));
+    wish = read_server_table(L, lua_gettop(L));
   } else if (lua_type(L, -1) == LUA_TSTRING) {
-    tls = server_tls_of(L, lua::text_at(L, -1), protocol);
+    wish.mode = mode_of(lua::text_at(L, -1), protocol);
   } else if (!lua_isnil(L, -1)) {
     throw lua::Error(
         fmt::format("bad 'tls' value (string or table expected, got {})", luaL_typename(L, -1)));
   }
   lua_pop(L, 1);
+  if (wish.mode != net::TlsMode::Disable) Host::of(L).tls_client(wish.files);
+  return wish;
+}
+
+session::ServerTls read_server_tls(lua_State* L, int table, session::Protocol protocol) {
+  net::TlsWish wish = read_tls_wish(L, table, protocol);
+  session::ServerTls tls;
+  tls.mode = wish.mode;
+  tls.server_name = std::move(wish.server_name);
+  if (tls.mode != net::TlsMode::Disable) tls.client = Host::of(L).tls_client(wish.files);
   return tls;
 }
 

@@ -15,6 +15,7 @@ session::ListenerTls read_listener_tls(lua_State* L, int table, session::Protoco
 // The option `tls` of the connect options at `table`: 'disable', 'prefer' (where servers say
 // whether they have it), 'require', or {ca=, verify=, server_name=, cert=, key=}. Files are read
 // once for a run of the script.
+net::TlsWish read_tls_wish(lua_State* L, int table, session::Protocol protocol);
 session::ServerTls read_server_tls(lua_State* L, int table, session::Protocol protocol);
 
 // client.tls: nil, or what was agreed with the client.

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,8 +20,42 @@ namespace {
 
 constexpr int kSlots = 4;  // of Lua's stack, for each level
 
+// What a list that was marked may lack more than it did at first; with more of them it is none.
+constexpr int kMostHoles = 1000;
+
+// A table from a text does not show by itself whether it is a list: it may be empty, and nulls
+// leave nothing. Lists have a metatable with this key, under which is how long they are at least.
+char length_key;
+// In the registry: the metatable of all lists without nulls.
+char common_mark_key;
+
+bool is_null(const data::Tree& tree) noexcept {
+  return std::holds_alternative<std::monostate>(tree.what);
+}
+
+void push_new_mark(lua_State* L, std::size_t least) {
+  lua_createtable(L, 0, 1);
+  lua_pushlightuserdata(L, &length_key);
+  lua_pushnumber(L, static_cast<lua_Number>(least));
+  lua_rawset(L, -3);
+}
+
+void push_common_mark(lua_State* L) {
+  lua_pushlightuserdata(L, &common_mark_key);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  if (!lua_isnil(L, -1)) return;
+  lua_pop(L, 1);
+  push_new_mark(L, 0);
+  lua_pushlightuserdata(L, &common_mark_key);
+  lua_pushvalue(L, -2);
+  lua_rawset(L, LUA_REGISTRYINDEX);
+}
+
 void push_list(lua_State* L, const data::Tree::List& list) {
   lua_createtable(L, static_cast<int>(list.size()), 0);
+  const bool has_nulls = std::ranges::any_of(list, is_null);
+  has_nulls ? push_new_mark(L, list.size()) : push_common_mark(L);
+  lua_setmetatable(L, -2);
   int index = 0;
   for (const data::Tree& element : list) {
     push_tree(L, element);
@@ -74,29 +110,48 @@ class Reader {
     if (above_.size() == data::kMaxDepth) fail(data::kTooDeep);
     luaL_checkstack(L_, kSlots, data::kTooDeep);
     above_.push_back(table);
-    const int size = list_size();
-    What what = size > 0 ? What{read_list(size)} : What{read_map()};
+    const auto size = list_size();
+    What what = size ? What{read_list(*size)} : What{read_map()};
     above_.pop_back();
     return what;
   }
 
-  // Of the table on top; 0 if it is no list.
-  int list_size() {
+  // Of the table on top; nothing: it is no list.
+  std::optional<int> list_size() {
+    const auto least = marked_length();
     int count = 0;
+    int last = 0;
     for (lua_pushnil(L_); lua_next(L_, -2) != 0; lua_pop(L_, 1)) {
-      if (lua_type(L_, -2) != LUA_TNUMBER) {
+      const int index = index_at(-2);
+      if (index == 0) {
         lua_pop(L_, 2);
-        return 0;
+        return std::nullopt;
       }
       ++count;
+      last = std::max(last, index);
     }
-    for (int i = 1; i <= count; ++i) {
-      lua_rawgeti(L_, -1, i);
-      const bool is_there = !lua_isnil(L_, -1);
-      lua_pop(L_, 1);
-      if (!is_there) return 0;
-    }
-    return count;
+    if (!least) return count > 0 && last == count ? std::optional{count} : std::nullopt;
+    if (last - count > *least + kMostHoles) return std::nullopt;
+    return std::max(last, *least);
+  }
+
+  // Of a list from a text, as the table on top is marked.
+  std::optional<int> marked_length() {
+    if (lua_getmetatable(L_, -1) == 0) return std::nullopt;
+    lua_pushlightuserdata(L_, &length_key);
+    lua_rawget(L_, -2);
+    std::optional<int> length;
+    if (lua_type(L_, -1) == LUA_TNUMBER) length = static_cast<int>(lua_tointeger(L_, -1));
+    lua_pop(L_, 2);
+    return length;
+  }
+
+  // 0: that key is none.
+  int index_at(int place) const {
+    if (lua_type(L_, place) != LUA_TNUMBER) return 0;
+    const lua_Number number = lua_tonumber(L_, place);
+    const bool is_index = number >= 1 && number < INT_MAX && std::floor(number) == number;
+    return is_index ? static_cast<int>(number) : 0;
   }
 
   data::Tree::List read_list(int size) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "net/address.hh"
 #include "net/tls_context.hh"
@@ -18,9 +17,7 @@ struct CancelTarget {
   net::Address server;
   std::uint32_t process_id = 0;  // the server's
   Buffer key;                    // likewise
-  ServerTls::Mode tls_mode = ServerTls::Mode::Disable;
-  net::TlsClientOptions tls;  // unless disabled
-  std::string server_name;    // as in ServerTls
+  net::TlsWish tls;
   SendProxy send_proxy = SendProxy::No;
   Millis connect_timeout{5000};
 };

@@ -47,7 +47,7 @@ enum class SendProxy : std::uint8_t { No, V1, V2 };
 
 // TLS to a server.
 struct ServerTls {
-  enum class Mode : std::uint8_t { Disable, Prefer, Require };
+  using Mode = net::TlsMode;
   Mode mode = Mode::Disable;
   std::shared_ptr<net::TlsClient> client;  // unless disabled
   std::string server_name;                 // to send and to verify; empty: the target's
@@ -72,7 +72,8 @@ struct ConnectTo {
   }
 };
 
-// What it takes to log in once more as a session has logged in, where the script gave credentials.
+// What it takes to log in once more as a session has logged in, where the script gave credentials
+// or a challenge of the client has brought some.
 struct KnownLogin {
   std::string user;
   auth::Credentials credentials;

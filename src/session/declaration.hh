@@ -63,7 +63,8 @@ struct ListenerOptions {
   Millis handshake_timeout{10000};    // until the command phase; the script's waiting excluded
   Millis idle_timeout{0};             // 0: none
   std::string server_version;         // announced; empty: that of `like`
-  std::vector<net::Endpoint> like;    // announce what these are; empty: the protocol's default
+  std::vector<net::Endpoint> like;    // announce what these are; empty: the protocol's default…
+  std::shared_ptr<const cluster::Cluster> like_cluster;  // …or a cluster's nodes; null: none's
   ProxyPeers proxy_peers;
   ListenerTls tls;
   std::uint64_t max_query = 16ULL << 20;  // bytes of a statement's text that a callback sees

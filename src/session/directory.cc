@@ -72,9 +72,13 @@ std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id) {
   ServerThread thread;
   thread.id = session->server_thread;
   thread.server = session->server.expand();
-  if (session->known_login) thread.server_name = session->known_login->tls.server_name;
   thread.user = session->user;
   thread.account = session->account;
+  if (session->lease) {
+    thread.cluster = session->lease->settings();
+    thread.server_name = net::host_of(session->lease->node().endpoint());
+  }
+  if (session->known_login) thread.server_name = session->known_login->tls.server_name;
   return thread;
 }
 

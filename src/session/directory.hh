@@ -17,6 +17,7 @@
 
 namespace perilune::cluster {
 class Node;
+struct Settings;
 }
 
 namespace perilune::session {
@@ -49,9 +50,10 @@ struct SessionRow {
 struct ServerThread {
   std::uint32_t id = 0;  // the server's number; 0: being logged in, or there is no server
   net::Address server;
-  std::string server_name;  // as in ServerTls, where known
+  std::string server_name;  // as in ServerTls; empty: not known
   std::string user;         // the session's
   std::string account;
+  std::shared_ptr<const cluster::Settings> cluster;  // whose node the server is; null: nobody's
 };
 
 // The sessions of all workers, as one of them sees them; used on its thread alone. Those whose

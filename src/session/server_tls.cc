@@ -4,6 +4,14 @@
 
 namespace perilune::session {
 
+ServerTls make_server_tls(const net::TlsWish& wish) {
+  ServerTls tls;
+  tls.mode = wish.mode;
+  tls.server_name = wish.server_name;
+  if (wish.mode != net::TlsMode::Disable) tls.client = std::make_shared<net::TlsClient>(wish.files);
+  return tls;
+}
+
 void start_tls(net::Stream& server, const ConnectTo& decision, const net::Address& address) {
   const ServerTls& tls = decision.tls;
   const std::string name =

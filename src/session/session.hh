@@ -181,7 +181,7 @@ class Session final : private net::HangupListener {
   std::string account;                            // set by the script; log prefix
   SharedText server_version;                      // announced, then the server's own
   net::SmallAddress server;                       // none before it is connected
-  std::unique_ptr<const KnownLogin> known_login;  // null: passed through
+  std::unique_ptr<const KnownLogin> known_login;  // null: nothing is known
   std::unique_ptr<const cluster::Lease> lease;    // of a cluster's node; null: none
   std::unique_ptr<const CancelKeys> cancel_keys;  // null: nothing can be cancelled
 

@@ -62,11 +62,11 @@ Outcome Dictionary::take(std::string_view key, double tokens, const Bucket& buck
   return update(key, now, [&](const Entry* entry) -> std::optional<Change> {
     const auto* const stored = entry == nullptr ? nullptr : std::get_if<double>(&entry->value);
     const double full_at = stored == nullptr ? time : std::max(*stored, time);
-    left = bucket.burst - (full_at - time) * bucket.rate - tokens;
+    left = std::min(bucket.burst, bucket.burst - (full_at - time) * bucket.rate - tokens);
     // The clock's precision is not the script's fault.
     constexpr double kTolerance = 1e-6;
-    if (left < -kTolerance || tokens <= 0) return std::nullopt;
-    const double next = full_at + tokens / bucket.rate;
+    if (left < -kTolerance || tokens == 0 || (stored == nullptr && tokens < 0)) return std::nullopt;
+    const double next = std::max(full_at + tokens / bucket.rate, time);
     return Change{next, after(now, next - time)};
   });
 }

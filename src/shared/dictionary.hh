@@ -61,8 +61,8 @@ class Dictionary {
     double rate = 1;   // tokens a second
     double burst = 1;  // tokens when it is full
   };
-  // Takes tokens; `left` is what remains, or below zero what is missing when they are refused. A
-  // bucket is gone once it is full again.
+  // Takes tokens, or gives them back if there are less than none; `left` is what remains, or below
+  // zero what is missing when they are refused. A bucket is gone once it is full again.
   Outcome take(std::string_view key, double tokens, const Bucket& bucket, Time now, double& left);
   // Counts somebody in, at most `most`; whoever was let in must leave.
   Outcome enter(std::string_view key, std::uint32_t most, Time now);

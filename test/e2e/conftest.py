@@ -40,6 +40,7 @@ def pytest_unconfigure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="the long variants too")
+    parser.addoption("--without", action="append", default=[], choices=sorted(drivers.RECIPES), help="skip what needs this driver")
     parser.addoption("--allow-missing", action="store_true", help="skip what needs something that tools/servers or tools/drivers has not made")
 
 
@@ -57,12 +58,13 @@ class Server:
 
 @pytest.fixture(scope="session")
 def fetched(request):
-    """Call it before using what tools/servers or tools/drivers makes: without it a test fails, or skips if that was allowed."""
+    """Call it before using what tools/servers or tools/drivers makes: without it a test fails, or skips if that was allowed of all, or of this one."""
 
     def check(name):
         source = servers if name in servers.RECIPES else drivers
         if not source.root_of(name).exists():
-            miss = pytest.skip if request.config.getoption("--allow-missing") else pytest.fail
+            may_miss = request.config.getoption("--allow-missing") or name in request.config.getoption("--without")
+            miss = pytest.skip if may_miss else pytest.fail
             miss(f"{name} is missing; run tools/{source.__name__}")
 
     return check

@@ -241,6 +241,7 @@ def test_a_node_where_connecting_hangs_has_its_share_of_the_time(start, nodes, b
         assert names == [nodes[0].address]
 
 
+@pytest.mark.threads
 def test_killing_a_node_under_load_ends_only_its_sessions(start, nodes):
     daemon = start(nodes, "balance = 'round_robin'")
     errors, stopped = [], threading.Event()
@@ -319,6 +320,16 @@ def test_clients_wait_for_a_node(start, nodes):
         assert read_line(daemon_sees) == nodes[0].address
 
 
+@pytest.mark.threads
+def test_clients_wait_for_a_node_without_monitoring(start, nodes):
+    daemon = start(nodes[:1], "", "connect_timeout = 60")
+    nodes[0].stop()
+    with connect(daemon.tcp) as waiting:
+        daemon.log.wait("no usable node is left")
+        nodes[0].start()
+        assert read_line(waiting) == nodes[0].address
+
+
 def test_a_full_node_is_waited_for(start, nodes):
     listed = f"{{ {{'{nodes[0].address}', max_connections = 2}} }}"
     daemon = start(listed, connect="connect_timeout = 20")
@@ -381,6 +392,7 @@ def test_drain_and_close(perilune, nodes):
             assert receive_all(sock) == b""
 
 
+@pytest.mark.threads
 def test_set_nodes(start, nodes):
     daemon = start(nodes[:1], "balance = 'first'")
     admin = Admin(daemon)
@@ -417,6 +429,7 @@ def test_a_reload_with_other_nodes_keeps_those_that_stay(start, nodes):
             assert names == [nodes[0].address] and set(others) == {nodes[2].address}
 
 
+@pytest.mark.threads
 def test_drain_and_close_reaches_sessions_from_before_a_reload(start, nodes):
     settings = "settings{ drain_timeout = 0.5 }"
     daemon = start(nodes[:2], "balance = 'first'", reloading=False)
@@ -473,6 +486,10 @@ def test_a_name_that_means_nothing(perilune):
         ("tcp_cluster({ '127.0.0.1:1' }, { monitoring = 1 })", "boolean expected"),
         ("tcp_cluster({ '127.0.0.1:1' }, { interval = 1 })", "'interval' needs 'monitoring'"),
         ("tcp_cluster({ '127.0.0.1:1' }, { user = 'x' })", "'user' is not for tcp_cluster"),
+        ("tcp_cluster({ '127.0.0.1:1' }, { tls = 'require' })", "'tls' is not for tcp_cluster"),
+        ("mysql_cluster({ '127.0.0.1' }, { monitoring = true, tls = 'require' })", "'tls' needs 'user'"),
+        ("mysql_cluster({ '127.0.0.1' }, { monitoring = true, user = 'x', tls = 'maybe' })", "bad 'tls' value"),
+        ("mysql_cluster({ '127.0.0.1' }, { monitoring = true, user = 'x', tls = { ca = '/nowhere.pem' } })", "/nowhere.pem"),
         ("mysql_cluster({ '127.0.0.1' }, { monitoring = true, password = 'x' })", "'password' needs 'user'"),
         ("mysql_cluster({ '127.0.0.1' }, { monitoring = true, no_read_only = true })", "'no_read_only' needs 'user'"),
         ("mysql_cluster({ '127.0.0.1' }, { disconnect_unavailable = true })", "needs 'monitoring'"),

@@ -10,13 +10,14 @@ import pymysql
 import pytest
 
 from support import programs
+from support.certificates import make_certificates
 from support.daemon import PATIENCE
 from support.nodes import ADMIN, Admin, chosen
 from support.shared_servers import start_server
-from support.wire import PLAIN_SERVER, Cap, Err, Greeting
+from support.wire import PLAIN_SERVER, Cap, Closed, Err, Greeting
 from throwaway import ReservedPort, temporary_folder
 
-UNAVAILABLE, SHUTDOWN = 1047, 1053
+UNAVAILABLE, SHUTDOWN, KILL_DENIED = 1047, 1053, 1095
 PROBE = "monitoring = true, interval = 0.3, user = 'plain', password = 'secret'"
 CONNECT = """
 cluster = mysql_cluster(%s, { %s })
@@ -31,20 +32,35 @@ end })
 """
 
 
-@pytest.fixture(scope="module")
-def pair(certificates):
-    """Two servers that a test may make read-only, on addresses of their own."""
+@contextlib.contextmanager
+def two_servers(certificates, hosts, *options):
     folder = temporary_folder("pl-pair-")
     servers = []
     try:
-        for number, host in enumerate(("127.0.0.2", "127.0.0.3")):
-            server = start_server("mariadb", folder / str(number), certificates, (f"--bind-address={host}", f"--server-id={number + 1}"))
+        for number, host in enumerate(hosts):
+            server = start_server("mariadb", folder / str(number), certificates, (f"--bind-address={host}", f"--server-id={number + 1}", *options))
             server.address = f"{host}:{server.port}"
             servers.append(server)
         yield servers
     finally:
         for server in servers:
             server.stop()
+
+
+@pytest.fixture(scope="module")
+def pair(certificates):
+    """Two servers that a test may make read-only, on addresses of their own."""
+    with two_servers(certificates, ("127.0.0.2", "127.0.0.3")) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def secure_pair():
+    """Two that want TLS of everybody, and the authority that vouches for them."""
+    hosts = ("127.0.0.6", "127.0.0.7")
+    certificates = make_certificates(temporary_folder("pl-secure-") / "certificates", *hosts)
+    with two_servers(certificates, hosts, "--require-secure-transport=ON") as servers:
+        yield servers, certificates.ca
 
 
 @pytest.fixture
@@ -83,6 +99,12 @@ def wait_until(condition, seconds=30):
 
 def wait_for_state(admin, server, state):
     wait_until(lambda: admin(f"return state_of('{server.address}')") == state)
+
+
+def wait_for_both(daemon, pair):
+    admin = Admin(daemon)
+    for server in pair:
+        wait_for_state(admin, server, "available")
 
 
 def error_of(connection, sql="SELECT 1"):
@@ -168,6 +190,19 @@ def test_with_none_left_the_client_is_told(perilune, pair):
     daemon.log.wait("session failed.*no node of cluster shop is usable.*is down .connection refused.")
 
 
+def test_with_none_left_without_monitoring(perilune, pair):
+    with contextlib.closing(ReservedPort("127.0.0.9")) as dead:
+        config = CONNECT % (f"{{ '127.0.0.9:{dead.port}' }}", "name = 'shop'", "connect_timeout = 1.5")
+        daemon = perilune(config)
+        began = time.monotonic()
+        with pytest.raises(pymysql.OperationalError) as error:
+            visit(daemon)
+        assert time.monotonic() - began >= 1.4
+    assert error.value.args[0] == 1043
+    assert "no server of cluster shop is available" in error.value.args[1]
+    daemon.log.wait("session failed.*no node of cluster shop is usable.*is down .connection refused.")
+
+
 def test_like_a_cluster(perilune, fake):
     servers = [fake(Greeting(server_version=f"6.6.{n}-fake")) for n in range(2)]
     daemon = perilune(
@@ -190,6 +225,25 @@ def test_like_a_cluster_whose_nodes_differ(perilune, fake):
         greeting = client.receive_greeting()
     assert greeting.server_version == "6.6.6"
     assert not greeting.capabilities & (Cap.SESSION_TRACK | Cap.DEPRECATE_EOF)
+
+
+@pytest.mark.threads
+def test_like_follows_the_nodes_of_a_cluster(perilune, fake):
+    servers = [fake(Greeting(server_version=f"6.6.{n}-fake")) for n in range(3)]
+    daemon = perilune(
+        f"cluster = mysql_cluster({listed(servers[:2])})\n"
+        "mysql_listen(SOCK, { on_login = function(c, l) return c:connect(cluster, l) end }, { like = cluster })" + ADMIN
+    )
+
+    def announced():
+        with daemon.raw() as client:
+            return client.receive_greeting().server_version
+
+    assert announced() == "6.6.0-fake"
+    Admin(daemon)(f"cluster:set_nodes({listed(servers[1:])})")
+    wait_until(lambda: announced() == "6.6.1-fake")
+    Admin(daemon)(f"cluster:set_nodes({listed(servers[2:])})")
+    wait_until(lambda: announced() == "6.6.2-fake")
 
 
 # probes
@@ -215,6 +269,29 @@ def test_probes_log_in_by_every_method(perilune, request, kind, user):
     admin = Admin(daemon)
     wait_until(lambda: admin(f"return state_of('{server.address}')") != "unknown")
     assert admin("local r = cluster:nodes()[1] return r.state .. ' ' .. tostring(r.reason)") == "available nil"
+
+
+SECURE = "monitoring = true, interval = 0.3, user = 'plain', password = 'secret', no_read_only = true"
+
+
+@pytest.mark.parametrize("tls", ["'require'", "'prefer'", "{ ca = CA }", "{ ca = CA, server_name = 'localhost' }"])
+def test_probes_log_in_by_tls(perilune, secure_pair, tls):
+    servers, ca = secure_pair
+    daemon = perilune(CONNECT % (listed(servers), f"{SECURE}, tls = {tls}", f"tls = {tls}") + ADMIN, {"CA": ca})
+    wait_for_both(daemon, servers)
+    assert visit(daemon) in (1, 2)
+
+
+@pytest.mark.parametrize(
+    "tls, why", [("'disable'", "Access denied"), ("{ ca = CA }", "certificate"), ("{ ca = OWN, server_name = 'other.example' }", "certificate")]
+)
+def test_probes_that_tls_keeps_out(perilune, secure_pair, certificates, tls, why):
+    servers, ca = secure_pair
+    daemon = perilune(CONNECT % (listed(servers), f"{SECURE}, tls = {tls}", "") + ADMIN, {"CA": certificates.ca, "OWN": ca})
+    admin = Admin(daemon)
+    for server in servers:
+        wait_for_state(admin, server, "auth_failed")
+    assert why in admin("return cluster:nodes()[1].reason")
 
 
 def test_a_probe_that_is_refused(perilune, pair):
@@ -363,6 +440,7 @@ def test_failover_under_sysbench(perilune, certificates, writable, folder, event
         second.sql("DROP TABLE IF EXISTS shared_db.sbtest1, shared_db.sbtest2")
 
 
+@pytest.mark.threads
 def test_sessions_are_told_why_they_end(perilune, writable):
     first, second = writable
     daemon = perilune(CONNECT % (listed(writable), FAILOVER, "read_only = login.user == 'dumper'") + ADMIN)
@@ -479,6 +557,57 @@ def test_kill_finds_its_server(perilune, pair, balance):
             cursor.execute(f"KILL {victim.thread_id()}")
         assert error_of(victim) is not None
         assert error_of(killer) is None
+
+
+@pytest.mark.threads
+@pytest.mark.parametrize("words", ["KILL", "KILL QUERY"])
+def test_kill_across_nodes_in_pass_through(perilune, pair, words):
+    """By the cluster's user, who may end other users' threads."""
+    for server in pair:
+        server.sql("CREATE OR REPLACE USER caretaker@'%' IDENTIFIED BY 'care'; GRANT CONNECTION ADMIN ON *.* TO caretaker@'%'")
+    options = "monitoring = true, interval = 0.3, user = 'caretaker', password = 'care', balance = 'round_robin'"
+    daemon = perilune(CONNECT % (listed(pair), options, "") + ADMIN)
+    wait_for_both(daemon, pair)
+    with daemon.logged_in("plain") as victim, contextlib.closing(daemon.pymysql()) as killer:
+        assert {victim.value("SELECT @@server_id"), str(server_id(killer))} == {"1", "2"}
+        victim.send_query("SELECT SLEEP(600) AS sleeping_here")
+        running = "SELECT COUNT(*) FROM information_schema.processlist WHERE info = 'SELECT SLEEP(600) AS sleeping_here'"
+        wait_until(lambda: sum(int(server.sql(running)) for server in pair) == 1)
+        assert error_of(killer, f"{words} {victim.greeting.connection_id}") is None
+        with contextlib.suppress(Err, Closed):
+            assert victim.result().values == [b"1"]  # interrupted
+        wait_until(lambda: sum(int(server.sql(running)) for server in pair) == 0)
+        if words == "KILL QUERY":
+            assert victim.value("SELECT 1") == "1"
+        assert error_of(killer) is None
+
+
+def test_kill_across_nodes_by_tls(perilune, secure_pair):
+    servers, ca = secure_pair
+    options = f"{SECURE}, balance = 'round_robin', tls = {{ ca = CA }}"
+    daemon = perilune(CONNECT % (listed(servers), options, "tls = 'require'") + ADMIN, {"CA": ca})
+    wait_for_both(daemon, servers)
+    with daemon.logged_in("dumper") as victim, contextlib.closing(daemon.pymysql(user="dumper")) as killer:
+        assert {victim.value("SELECT @@server_id"), str(server_id(killer))} == {"1", "2"}
+        assert error_of(killer, f"KILL {victim.greeting.connection_id}") is None
+        with pytest.raises((Err, Closed, ConnectionError)):
+            victim.value("SELECT 1")
+        assert error_of(killer) is None
+
+
+@pytest.mark.parametrize("options", [PROBE, "monitoring = true", ""], ids=["may not", "no user", "not probed"])
+def test_kill_across_nodes_that_nobody_can_do(perilune, pair, options):
+    """The cluster's user is no more than the servers let it be."""
+    for server in pair:
+        server.sql("CREATE OR REPLACE USER nobody_much@'%' IDENTIFIED BY 'secret'")
+    options = options.replace("'plain'", "'nobody_much'")
+    daemon = perilune(CONNECT % (listed(pair), options + (options and ", ") + "balance = 'round_robin'", "") + ADMIN)
+    if options:
+        wait_for_both(daemon, pair)
+    with daemon.logged_in("plain") as victim, contextlib.closing(daemon.pymysql()) as killer:
+        assert {victim.value("SELECT @@server_id"), str(server_id(killer))} == {"1", "2"}
+        assert error_of(killer, f"KILL {victim.greeting.connection_id}") == KILL_DENIED
+        assert victim.value("SELECT 1") == "1"
 
 
 def test_sessions_are_counted_and_a_reload_keeps_the_count(perilune, pair):

@@ -50,6 +50,7 @@ def is_closed(client):
     return True
 
 
+@pytest.mark.threads
 def test_every_session_of_the_account_is_closed_in_all_workers(perilune):
     daemon = perilune(SCRIPT)
     mine = [logged_in(daemon, "anna") for _ in range(9)]
@@ -200,6 +201,7 @@ def test_multicast_reaches_every_instance(perilune):
 # --- reload
 
 
+@pytest.mark.threads
 @pytest.mark.no_reload
 def test_a_reload_keeps_the_socket_and_applies_who_may_send(perilune):
     port = udp_port()

@@ -40,6 +40,9 @@ mysql_listen(SOCK2, to(OTHER))
 """
 KNOWN = TWO_SERVERS % "{ user = login.user, password = 'secret' }"
 UNKNOWN = TWO_SERVERS % "login"
+# What the proxy gets to know by asking.
+VERIFIED = TWO_SERVERS % "login:verify('secret') and login"
+READ = TWO_SERVERS % "login.password and login"
 
 
 def id_of(client):
@@ -91,6 +94,7 @@ def killers(daemon, count=6, **options):
         yield [stack.enter_context(contextlib.closing(daemon.pymysql(**options))) for _ in range(count)]
 
 
+@pytest.mark.threads
 def test_kill_query_from_every_worker(perilune, mariadb):
     daemon = perilune(PASS_THROUGH)
     with daemon.logged_in() as client, killers(daemon) as sessions:
@@ -231,6 +235,7 @@ def test_a_session_that_is_being_logged_in(perilune):
         assert caught.value.code == KILLED
 
 
+@pytest.mark.threads
 def test_another_server_with_known_credentials(perilune, mariadb, mariadb118):
     daemon = perilune(KNOWN, {"OTHER": mariadb118.address})
     with daemon.logged_in(address=daemon.sock2) as client, killers(daemon, 3) as sessions:
@@ -259,6 +264,60 @@ def test_another_server_in_pass_through(perilune, mariadb118):
             assert (error.code, error.sqlstate) == (KILL_DENIED, "HY000")
             assert mariadb118.address in error.message
         assert client.value("SELECT 1") == killer.value("SELECT 1") == "1"
+
+
+@pytest.mark.parametrize("config", [VERIFIED, READ], ids=["verified", "read"])
+def test_another_server_with_learnt_credentials(perilune, mariadb118, config):
+    daemon = perilune(config, {"OTHER": mariadb118.address})
+    with daemon.logged_in(address=daemon.sock2) as client, killers(daemon, 3) as sessions:
+        for killer in sessions:
+            sleeping = Sleeping(client, mariadb118)
+            with killer.cursor() as cursor:
+                cursor.execute(f"KILL QUERY {id_of(client)}")
+            assert sleeping.was_interrupted()
+        sleeping = Sleeping(client, mariadb118)
+        sessions[0].kill(id_of(client))
+        assert sleeping.was_killed()
+
+
+# "END 5" is what the script makes a KILL of; it waits before "LATE END 5".
+REWRITING = """
+mysql_listen(SOCK, {
+  on_login = function(client, login) return client:connect(SERVER, login) end,
+  on_query = function(client, sql)
+    local late, words, id = sql:match('^(L?A?T?E? ?)END (%a*) ?(%d+)$')
+    if not id then return end
+    if late ~= '' then sleep(0.01) end
+    return client:query('KILL ' .. words .. ' ' .. id)
+  end })
+"""
+
+
+@pytest.mark.parametrize("form", ["END", "LATE END"])
+def test_a_kill_of_the_scripts(perilune, mariadb, form):
+    daemon = perilune(REWRITING)
+    with daemon.logged_in() as client, killers(daemon, 3) as sessions:
+        for killer in sessions:
+            sleeping = Sleeping(client, mariadb)
+            with killer.cursor() as cursor:
+                cursor.execute(f"{form} QUERY {id_of(client)}")
+            assert sleeping.was_interrupted()
+        sleeping = Sleeping(client, mariadb)
+        with sessions[0].cursor() as cursor:
+            cursor.execute(f"{form} CONNECTION {id_of(client)}")
+        assert sleeping.was_killed()
+
+
+@pytest.mark.parametrize("form", ["END", "LATE END"])
+def test_a_kill_of_the_scripts_with_ids_of_others(perilune, mariadb, form):
+    daemon = perilune(REWRITING)
+    with daemon.logged_in() as client, daemon.logged_in(user="dumper") as killer:
+        error = refusal_of(killer, f"{form} QUERY {id_of(client)}")
+        assert error.code == UNKNOWN_THREAD and str(id_of(client)) in error.message
+        own = client.value("SELECT CONNECTION_ID()")
+        sleeping = Sleeping(client, mariadb)
+        killer.query(f"{form} QUERY {own}")
+        assert sleeping.was_interrupted()
 
 
 class Terminal:

@@ -153,6 +153,7 @@ on_disconnect = function(client) event('left') end})
 """
 
 
+@pytest.mark.threads
 def test_sessions_are_limited_over_all_workers(perilune, target):
     daemon = perilune(LIMITED, {"TARGET": target.address})
     stack, _sockets = clients(daemon, 12)
@@ -170,6 +171,7 @@ def test_sessions_are_limited_over_all_workers(perilune, target):
             sock.close()
 
 
+@pytest.mark.threads
 def test_a_bucket_is_one_for_all_workers(perilune):
     daemon = perilune("""
     local bucket = require('perilune.limits').bucket('x', {rate = 0.0001, burst = 5})

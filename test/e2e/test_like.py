@@ -122,6 +122,7 @@ def test_a_server_that_does_not_greet_changes_nothing(perilune, fake, greeting):
     daemon.log.wait("a server to look like is away")
 
 
+@pytest.mark.threads
 def test_reloads_do_not_ask_again_and_no_handshake_is_left_unanswered(perilune, fake):
     server = fake(older(server_version="6.6.6"), password="nobody knows")
     daemon = perilune(like(), {"SERVER": server.address}, reloading=False)

@@ -3,8 +3,11 @@
 import functools
 import hashlib
 import operator
+import os
+import subprocess
 import zlib
 
+import drivers
 import pymysql
 import pytest
 
@@ -103,6 +106,20 @@ def test_pymysql_loads_files_of_all_sizes(perilune, server, table, folder):
             with connection.cursor() as cursor:
                 cursor.execute(load(folder / "file"))
             assert loaded(server, table) == summary(data)
+
+
+def test_mysql2_loads_files_of_all_sizes(perilune, fetched, server, table, folder):
+    fetched("driver-node")
+    daemon = perilune(PASS_THROUGH)
+    script = os.path.join(os.path.dirname(__file__), "support", "local_file.js")
+    environment = {**os.environ, "NODE_PATH": str(drivers.root_of("driver-node") / "node_modules")}
+    for size in SIZES:
+        data = content(size)
+        (folder / "file").write_bytes(data)
+        command = ["node", script, daemon.sock, "plain", "secret", table, folder / "file", load(folder / "file")]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+        assert done.stdout.splitlines() == [summary(data)[0], "goes on"], done.stdout + done.stderr
+        assert loaded(server, table) == summary(data)
 
 
 def test_programs_without_the_file(perilune, server, table, folder, run_all):

@@ -8,7 +8,7 @@ import pytest
 from support.daemon import PATIENCE, ROOT
 from support.wire import Err
 
-LIMIT = 10
+LIMIT, LIMIT_OF_ADDRESS = 10, 50
 
 
 @pytest.fixture
@@ -48,7 +48,17 @@ def test_who_logs_in_begins_anew(guarded):
         assert log_in(guarded, "secret") == "in"
 
 
-@pytest.mark.xfail(strict=True, reason="the example counts a guess only when it has failed")
+def test_an_address_that_tries_many_accounts_waits(guarded):
+    for _ in range(LIMIT_OF_ADDRESS // 4):
+        assert log_in(guarded, "secret") == "in"  # costs nothing
+    accounts = 0
+    while "Access denied" in (answer := log_in(guarded, "secret", user=f"account{accounts}")):
+        accounts += 1
+    assert answer == "Too many failed logins"
+    assert LIMIT_OF_ADDRESS <= accounts < 2 * LIMIT_OF_ADDRESS  # some come back meanwhile
+    assert log_in(guarded, "secret", source="127.0.0.5") == "in"
+
+
 def test_guesses_at_the_same_time_are_counted_too(guarded):
     """All are asked for a password before the first one answers."""
     clients = [guarded.raw(guarded.tcp) for _ in range(4 * LIMIT)]

@@ -13,7 +13,7 @@ from postgres import PASSWORD, own_postgres
 from support.daemon import PATIENCE
 from support.nodes import ADMIN, Admin
 from support.tcp import connect, receive_all
-from support.wire import Closed, Err
+from support.wire import COM_PING, Closed, Err
 
 # What the tests use to tell what a script found.
 TELL = """
@@ -323,6 +323,7 @@ def test_credentials_come_from_the_database(script, postgres):
     assert refusal(daemon, "nobody") == "no account"
 
 
+@pytest.mark.threads
 def test_a_restart_of_the_server_under_load(script, postgres):
     daemon = script(ACCOUNTS)
     stop, outcomes, broken = threading.Event(), [], []
@@ -492,17 +493,32 @@ return references .. ' ' .. collectgarbage('count')
 """
 
 
-def visit_often(daemon, count, clients=8):
-    def visit():
-        for _ in range(count // clients):
-            with connect(daemon.tcp) as sock:
-                receive_all(sock)
+def visit(daemon):
+    with connect(daemon.tcp) as sock:
+        receive_all(sock)
 
-    threads = [threading.Thread(target=visit) for _ in range(clients)]
+
+def log_in(daemon):
+    with daemon.raw() as client:
+        client.login("plain", "secret")
+        client.command(COM_PING)
+        client.ok()
+
+
+def visit_often(daemon, count, visit=visit, clients=8):
+    done = []
+
+    def visit_again_and_again():
+        for _ in range(count // clients):
+            visit(daemon)
+            done.append(1)
+
+    threads = [threading.Thread(target=visit_again_and_again) for _ in range(clients)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(done) == count
 
 
 def resident(daemon):
@@ -511,19 +527,29 @@ def resident(daemon):
     return next(int(line.split()[1]) for line in lines if line.startswith("Rss:"))
 
 
-@pytest.mark.budget
-def test_ten_thousand_sessions_that_look_up_leak_nothing(script):
-    daemon = script(LOOK_UP_AND_LEAVE + ADMIN, workers=1, reloading=False)
+def check_for_leaks(daemon, visit, count):
     admin = Admin(daemon)
 
     def measure():
         references, kilobytes = admin(MEASURE).split()
         return int(references), float(kilobytes), resident(daemon)
 
-    visit_often(daemon, 1000)
+    visit_often(daemon, 1000, visit)
     before = measure()
-    visit_often(daemon, 10000)
+    visit_often(daemon, count, visit)
     after = measure()
     assert after[0] <= before[0] + 16
     assert after[1] <= before[1] + 100
     assert after[2] <= before[2] + 2048
+
+
+@pytest.mark.budget
+def test_ten_thousand_sessions_that_look_up_leak_nothing(script):
+    check_for_leaks(script(LOOK_UP_AND_LEAVE + ADMIN, workers=1, reloading=False), visit, 10000)
+
+
+@pytest.mark.budget
+def test_ten_thousand_logins_that_look_up_leak_nothing(script, request):
+    """Each goes to the server with the password that was looked up; two thousand in the short run."""
+    count = 10000 if request.config.getoption("--thorough") else 2000
+    check_for_leaks(script(ACCOUNTS + ADMIN, workers=1, reloading=False), log_in, count)

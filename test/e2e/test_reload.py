@@ -25,7 +25,7 @@ def announced(daemon, address=None):
         return client.receive_greeting().server_version
 
 
-@pytest.mark.reload_race
+@pytest.mark.threads
 def test_reloads_under_load_lose_no_session(perilune, database, request):
     """A thousand, or three hundred in the short run, while sysbench keeps sixteen sessions busy."""
     reloads = 1000 if request.config.getoption("--thorough") else 300
@@ -52,7 +52,7 @@ def test_reloads_under_load_lose_no_session(perilune, database, request):
     assert not daemon.log.matching("reload failed")
 
 
-@pytest.mark.reload_race
+@pytest.mark.threads
 def test_short_sessions_during_reloads(perilune):
     daemon = perilune(PASS_THROUGH)
     failures = []
@@ -124,7 +124,7 @@ def test_changed_options_apply_in_place(perilune):
     assert os.stat(daemon.sock).st_ino == inode
 
 
-@pytest.mark.reload_race
+@pytest.mark.threads
 def test_a_connection_meets_its_own_listener_whatever_the_order(perilune):
     """One worker, which accepts for itself; every reload changes the listeners' order and number."""
     one, two, three = (
@@ -239,7 +239,7 @@ counter:close()
 """
 
 
-@pytest.mark.reload_race
+@pytest.mark.threads
 @pytest.mark.parametrize("failing", [1, 2, 3])
 @pytest.mark.parametrize(
     "failure",

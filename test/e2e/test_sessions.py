@@ -134,7 +134,7 @@ def test_a_session_without_server_has_none(perilune):
         assert row["user"] == "wait"
 
 
-@pytest.mark.reload_race
+@pytest.mark.threads
 def test_any_worker_disconnects_the_sessions_of_all(perilune):
     daemon = perilune(SCRIPT)
     clients = [daemon.logged_in() for _ in range(9)]
@@ -267,7 +267,7 @@ def test_a_worker_that_computes_is_not_waited_for_long(perilune):
             client.close()
 
 
-@pytest.mark.reload_race
+@pytest.mark.threads
 def test_asking_while_sessions_come_and_go(perilune):
     daemon = perilune(SCRIPT)
     failures = []

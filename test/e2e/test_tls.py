@@ -12,6 +12,7 @@ from support.certificates import make_certificates
 from support.daemon import PASS_THROUGH
 from support.drivers import DRIVERS, Login, log_in
 from support.raw_client import RawClient
+from support.shared_servers import start_server
 from support.tls import TlsClient, client_context
 from support.wire import Cap, Closed, Err
 
@@ -248,6 +249,35 @@ def test_a_server_without_tls(perilune, fake, tls, good):
     assert "does not support TLS" in failure_of(daemon.sock).message
     server.wait_for(lambda s: s.open_connections == 0)
     assert server.broken_handshakes == 0
+
+
+def test_a_server_that_speaks_nothing_newer_than_tls_1_2(perilune, folder, names, certificates):
+    old = start_server("mariadb", folder / "old", certificates, ("--tls-version=TLSv1.2",))
+    try:
+        daemon = perilune(to_server("{ ca = CA }"), {**names, "SERVER": f"127.0.0.1:{old.port}"})
+        for _ in range(2):  # the second one resumes
+            with daemon.logged_in() as client:
+                assert client.query("SHOW STATUS LIKE 'Ssl_version'").rows[0][1] == b"TLSv1.2"
+    finally:
+        old.stop()
+
+
+def test_a_reload_reads_the_files_for_servers_again(perilune, folder, names, certificates, strangers):
+    ca = folder / "ca.pem"
+    shutil.copy(certificates.ca, ca)
+    daemon = perilune(to_server("{ ca = CA }"), {**names, "CA": ca}, reloading=False, workers=1)  # each reads them for itself
+    with daemon.logged_in() as running:
+        shutil.copy(strangers.ca, ca)
+        assert server_cipher(running)
+        with daemon.logged_in() as another:
+            assert server_cipher(another)
+        daemon.reload()
+        assert "TLS with the server failed" in failure_of(daemon.sock).message
+        assert server_cipher(running)
+        shutil.copy(certificates.ca, ca)
+        daemon.reload()
+        with daemon.logged_in() as another:
+            assert server_cipher(another)
 
 
 def test_a_certificate_for_the_server(perilune, mariadb, names):

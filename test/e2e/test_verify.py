@@ -69,6 +69,7 @@ def test_a_password_or_its_native_hash(perilune, secret, where):
     assert done.returncode != 0 and "ERROR 1045 (28000): Access denied for user 'plain'@" in done.stderr
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("form", ["bytes", "hexadecimal"])
 @pytest.mark.parametrize("where", ["sock", "tcp"])
 def test_what_mysql_stores(perilune, mysql9, where, form):

@@ -131,13 +131,13 @@ CommandPhase::Look CommandPhase::look_into(Bytes ahead) {
   const wire::FrontPayload payload{ahead};
   auto decision = ask_script(session_.hooks(), payload.bytes());
   if (!decision) return hold(Held::What::Undecided, extent);
-  if (!std::holds_alternative<session::Proceed>(*decision)) {
-    return hold(Held::What::Decided, extent, *std::move(decision));
-  }
-  if (auto request = kill_of(payload.bytes())) {
-    hold(Held::What::Kill, extent);
+  if (auto request = kill_of(payload.bytes(), *decision)) {
+    hold(Held::What::Kill, extent, *std::move(decision));
     held_->kill = *std::move(request);
     return Look::IsHeld;
+  }
+  if (!std::holds_alternative<session::Proceed>(*decision)) {
+    return hold(Held::What::Decided, extent, *std::move(decision));
   }
   note(payload.bytes());
   return pass(extent.bytes);

@@ -51,15 +51,11 @@ class HealthProbe {
 };
 
 session::ConnectTo HealthProbe::decision() const {
-  session::ConnectTo decision;
+  session::ConnectTo decision = login_of(order_.settings);
   decision.target = order_.endpoint;
   decision.addresses = order_.addresses;
   decision.connect_timeout = order_.settings.timeout;
-  decision.login.user = order_.settings.user;
   decision.login.database = order_.settings.database;
-  // None is an empty one: the server is to be told so, not asked for the client's.
-  const auto& password = order_.settings.password;
-  decision.credentials.password = password ? password->clone() : auth::Secret{};
   return decision;
 }
 

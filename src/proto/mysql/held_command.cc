@@ -42,11 +42,11 @@ event::Task<bool> CommandPhase::hear_script() {
   co_return true;
 }
 
-// What the script lets pass.
+// What the script lets pass, or sends instead.
 void CommandPhase::mind_kill() {
-  if (!is_any_of<session::Proceed>(held_->decision)) return;
+  if (!is_any_of<session::Proceed, session::SendInstead>(held_->decision)) return;
   const wire::FrontPayload payload{client_.input()};
-  held_->kill = kill_of(payload.bytes());
+  held_->kill = kill_of(payload.bytes(), held_->decision);
   if (held_->kill) held_->what = Held::What::Kill;
 }
 
@@ -194,7 +194,10 @@ event::Task<> CommandPhase::answer_own_statement() {
 event::Task<> CommandPhase::kill(const Held& held) {
   KillRequest request = *held.kill;
   const KillDecision decision = co_await decide_kill(session_, std::move(request));
-  if (std::holds_alternative<KillUnchanged>(decision)) co_return let_pass(held);
+  if (std::holds_alternative<KillUnchanged>(decision)) {
+    if (is_any_of<session::Proceed>(held.decision)) co_return let_pass(held);
+    co_return co_await replace(held);
+  }
   const wire::FrontPayload payload{client_.input()};
   Buffer renumbered;
   const auto* const thread = std::get_if<KillThread>(&decision);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "cluster/settings.hh"
 #include "event/first_of.hh"
 #include "proto/mysql/authenticate.hh"
 #include "proto/mysql/back.hh"
@@ -51,6 +52,39 @@ session::ConnectTo same_login_at(const session::ServerThread& thread,
   return decision;
 }
 
+// The cluster's own login, where both sessions are in its care: what is an account at another one
+// may be somebody else. Null: there is none.
+const cluster::ProbeSettings* login_of_cluster(const session::Session& killer,
+                                               const session::ServerThread& thread) {
+  if (!killer.lease || !killer.lease->settings() || !thread.cluster) return nullptr;
+  if (!cluster::is_same(*killer.lease->settings(), *thread.cluster)) return nullptr;
+  const auto& probes = thread.cluster->monitoring;
+  return probes && !probes->user.empty() ? &*probes : nullptr;
+}
+
+// What another server is told, and by whom.
+struct Errand {
+  session::ConnectTo login;
+  std::string statement;
+};
+
+Errand own_errand(const session::ServerThread& thread, const session::KnownLogin& known,
+                  const KillRequest& request) {
+  return {same_login_at(thread, known), statement_for(request, thread.id)};
+}
+
+// Nothing of the killer's text: this user may do more than he.
+Errand clusters_errand(const session::ServerThread& thread, const cluster::ProbeSettings& probes,
+                       const KillRequest& request) {
+  KillRequest plain;
+  if (request.query_only) plain.before_id = "KILL QUERY ";
+  Errand errand{login_of(probes), statement_for(plain, thread.id)};
+  errand.login.target = thread.server;
+  std::string& server_name = errand.login.tls.server_name;
+  if (server_name.empty()) server_name = thread.server_name;
+  return errand;
+}
+
 KillAnswer read_answer(Bytes payload) {
   KillAnswer answer;
   if (!wire::is_err(payload)) return answer;
@@ -86,16 +120,19 @@ void log_failure(const session::Session& killer, const session::ServerThread& th
 
 event::Task<KillAnswer> kill_elsewhere(session::Session& killer, session::ServerThread thread,
                                        KillRequest request) {
-  if (!killer.known_login) {
+  const bool is_killers_own = killer.known_login != nullptr;
+  const auto* const probes = login_of_cluster(killer, thread);
+  if (!is_killers_own && probes == nullptr) {
     co_return KillAnswer{
         denied(request.id, thread, "for which the proxy knows no credentials of yours")};
   }
   std::optional<KillAnswer> answer;
   std::string reason = "timed out";
   std::string for_client = reason;
-  auto killing = kill_at(killer, same_login_at(thread, *killer.known_login),
-                         statement_for(request, thread.id));
   try {
+    Errand errand = is_killers_own ? own_errand(thread, *killer.known_login, request)
+                                   : clusters_errand(thread, *probes, request);
+    auto killing = kill_at(killer, std::move(errand.login), std::move(errand.statement));
     answer = co_await event::within(killer.loop(), kLimit, std::move(killing));
   } catch (const LoginFailure& failure) {
     reason = failure.what();
@@ -104,6 +141,7 @@ event::Task<KillAnswer> kill_elsewhere(session::Session& killer, session::Server
     for_client = reason = error.what();
   }
   if (answer) co_return *std::move(answer);
+  if (!is_killers_own) for_client = "its login has failed";
   log_failure(killer, thread, reason);
   co_return KillAnswer{
       denied(request.id, thread, "where the proxy could not do it for you: " + for_client)};

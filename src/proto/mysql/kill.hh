@@ -40,9 +40,9 @@ using KillDecision = std::variant<KillUnchanged, KillThread, KillAnswer>;
 
 // What becomes of a killer's request. Ids are ours if they have our bit and are a session's with
 // the killer's user and account. One that runs at another server is killed there, by the
-// credentials that the script gave for the killer; one without a server is ended here. Bounded in
-// time; changes nothing about the killer, which must live until then. Throws nothing that a peer
-// can cause.
+// credentials that the script gave for the killer, else by those of the cluster that both are at;
+// one without a server is ended here. Bounded in time; changes nothing about the killer, which must
+// live until then. Throws nothing that a peer can cause.
 event::Task<KillDecision> decide_kill(session::Session& killer, KillRequest request);
 
 }  // namespace perilune::proto::mysql

@@ -25,7 +25,7 @@ std::string target_key(const session::ConnectTo& decision) {
                      fmt::ptr(decision.tls.client.get()), decision.tls.server_name);
 }
 
-// Null: the script has given no credentials.
+// Null: the script has given no credentials, and nothing was learnt.
 std::unique_ptr<const session::KnownLogin> known_login(const session::ConnectTo& decision) {
   if (!decision.has_credentials()) return nullptr;
   auto known = std::make_unique<session::KnownLogin>();
@@ -158,8 +158,8 @@ event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo 
   session_.server_version = server.greeting().server_version;
   // Who was challenged by us cannot be challenged by the server as well.
   const bool by_ourselves = decision.has_credentials() || challenge_.was_made();
-  auto known = known_login(decision);
   if (!decision.has_credentials()) decision.credentials = auth::clone(challenge_.learnt());
+  auto known = known_login(decision);
   Buffer ok;
   if (by_ourselves) {
     ok = co_await log_in_with_credentials(client_.response(), server, decision);

@@ -152,6 +152,15 @@ std::optional<KillRequest> kill_of(Bytes payload) {
   return request;
 }
 
+std::optional<KillRequest> kill_of(Bytes payload, const StatementDecision& decision) {
+  if (std::holds_alternative<session::Proceed>(decision)) return kill_of(payload);
+  const auto* const instead = std::get_if<session::SendInstead>(&decision);
+  if (instead == nullptr || !wire::may_be_kill(instead->text)) return std::nullopt;
+  Buffer sent{payload.front()};
+  append(sent, as_bytes(instead->text));
+  return kill_of(sent);
+}
+
 Buffer with_thread(Bytes payload, const KillRequest& request, std::uint32_t thread) {
   Buffer out{payload.front()};
   if (command_of(payload) == Command::ProcessKill) {

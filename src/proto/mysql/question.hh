@@ -32,6 +32,8 @@ std::optional<std::string> database_of(Bytes payload);
 
 // The wish of a command to end a session, or a statement, by a number that a session of ours has.
 std::optional<KillRequest> kill_of(Bytes payload);
+// The same of what the server is to get of it: as it is, or the script's text instead.
+std::optional<KillRequest> kill_of(Bytes payload, const session::StatementDecision& decision);
 // The same command with another number.
 Buffer with_thread(Bytes payload, const KillRequest& request, std::uint32_t thread);
 

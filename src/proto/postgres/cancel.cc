@@ -10,6 +10,7 @@
 #include "proto/postgres/back.hh"
 #include "session/directory.hh"
 #include "session/proxy_header.hh"
+#include "session/server_tls.hh"
 
 namespace perilune::proto::postgres {
 
@@ -20,16 +21,11 @@ namespace {
 // For all that happens at the server.
 constexpr Millis kLimit{10000};
 
-// Rules for TLS belong to one worker: these are made anew.
 session::ConnectTo way_to(const session::CancelTarget& target) {
   session::ConnectTo decision;
   decision.target = target.server;
   decision.connect_timeout = target.connect_timeout;
-  decision.tls.mode = target.tls_mode;
-  decision.tls.server_name = target.server_name;
-  if (target.tls_mode != session::ServerTls::Mode::Disable) {
-    decision.tls.client = std::make_shared<net::TlsClient>(target.tls);
-  }
+  decision.tls = session::make_server_tls(target.tls);
   return decision;
 }
 

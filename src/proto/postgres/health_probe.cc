@@ -10,7 +10,7 @@
 #include "proto/postgres/authenticate.hh"
 #include "proto/postgres/back.hh"
 #include "proto/postgres/errors.hh"
-#include "wire/cursor.hh"
+#include "session/server_tls.hh"
 #include "wire/postgres/framing.hh"
 #include "wire/postgres/notice.hh"
 #include "wire/postgres/statements.hh"
@@ -58,6 +58,7 @@ session::ConnectTo HealthProbe::decision() const {
   decision.target = order_.endpoint;
   decision.addresses = order_.addresses;
   decision.connect_timeout = order_.settings.timeout;
+  decision.tls = session::make_server_tls(order_.settings.tls);
   return decision;
 }
 

@@ -261,10 +261,10 @@ void LoginStory::note_keys(const Settled& settled, const session::ConnectTo& dec
   target.server = session_.server.expand();
   target.process_id = settled.process_id;
   target.key = settled.key;
-  target.tls_mode = decision.tls.mode;
-  if (decision.tls.client) target.tls = decision.tls.client->options();
-  target.server_name =
-      decision.tls.server_name.empty() ? net::host_of(decision.target) : decision.tls.server_name;
+  target.tls.mode = decision.tls.mode;
+  if (decision.tls.client) target.tls.files = decision.tls.client->options();
+  target.tls.server_name = decision.tls.server_name.empty() ? net::host_of(decision.target)
+                                                            : decision.tls.server_name;
   target.send_proxy = decision.send_proxy;
   target.connect_timeout = decision.connect_timeout;
   session_.cancel_keys = std::move(keys);

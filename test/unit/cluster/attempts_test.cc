@@ -85,6 +85,66 @@ TEST_CASE("attempts: when all have failed there is nothing to wait for", "[clust
   CHECK_FALSE(attempts.fail(stage.node(0), "1040 Too many connections", false));
 }
 
+TEST_CASE("attempts: without monitoring a node that comes back is tried again", "[cluster]") {
+  event::Loop loop;
+  Stage stage{with_policy(plain({"127.0.0.2", "127.0.0.3"}), "first")};
+  Attempts attempts{loop, stage.cluster, {}, 1, Millis{5000}};
+  const auto fail_all = [&] {
+    CHECK(run_task(loop, next(attempts)) == "127.0.0.2:3306");
+    CHECK(attempts.fail(stage.node(0), "connection refused", true));
+    CHECK(run_task(loop, next(attempts)) == "127.0.0.3:3306");
+    CHECK(attempts.fail(stage.node(1), "connection refused", true));
+  };
+  fail_all();
+  event::TaskGroup others{loop};
+  SECTION("by itself") {
+    const auto begin = Clock::now();
+    fail_all();
+    CHECK(Clock::now() - begin >= Millis{900});
+  }
+  SECTION("when somebody else has found it") {
+    others.spawn([](event::Loop& l, Stage& s) -> event::Task<> {
+      co_await event::Sleep(l, Millis{60});
+      s.cluster->note_connected(s.node(1));
+    }(loop, stage));
+    CHECK(run_task(loop, next(attempts)) == "127.0.0.3:3306");
+  }
+}
+
+TEST_CASE("attempts: without monitoring they end in time too", "[cluster]") {
+  event::Loop loop;
+  Stage stage{plain({"127.0.0.2"})};
+  Attempts attempts{loop, stage.cluster, {}, 0, Millis{200}};
+  CHECK(run_task(loop, next(attempts)) == "127.0.0.2:3306");
+  CHECK(attempts.fail(stage.node(0), "connection refused", true));
+  const std::string complaint = run_task(loop, next(attempts));
+  CHECK_THAT(complaint, Catch::Contains("no node of cluster test is usable"));
+  CHECK_THAT(complaint, Catch::Contains("the last failure: 127.0.0.2:3306: connection refused"));
+  CHECK_FALSE(attempts.fail(stage.node(0), "connection refused", true));
+}
+
+TEST_CASE("attempts: without monitoring there is no waiting for", "[cluster]") {
+  event::Loop loop;
+  Stage stage{with_policy(plain({"127.0.0.2", "127.0.0.3"}), "first")};
+  SECTION("what a server has said") {
+    Attempts attempts{loop, stage.cluster, {}, 2, Millis{60000}};
+    stage.cluster->drain(stage.node(1));
+    CHECK(run_task(loop, next(attempts)) == "127.0.0.2:3306");
+    CHECK_FALSE(attempts.fail(stage.node(0), "1040 Too many connections", false));
+  }
+  SECTION("more nodes than `retry` says") {
+    Attempts attempts{loop, stage.cluster, {}, 0, Millis{60000}};
+    CHECK(run_task(loop, next(attempts)) == "127.0.0.2:3306");
+    CHECK_FALSE(attempts.fail(stage.node(0), "connection refused", true));
+  }
+  SECTION("ever") {
+    Attempts attempts{loop, stage.cluster, {}, 2, Millis{0}};
+    stage.cluster->drain(stage.node(1));
+    CHECK(run_task(loop, next(attempts)) == "127.0.0.2:3306");
+    CHECK_FALSE(attempts.fail(stage.node(0), "connection refused", true));
+  }
+}
+
 TEST_CASE("attempts: a full node is waited for", "[cluster]") {
   event::Loop loop;
   Settings settings = plain({"127.0.0.2"});

@@ -41,6 +41,20 @@ TEST_CASE("registry: passwords are compared too", "[cluster]") {
   CHECK(r.registry.find_or_make(with_password("Secret")) != one);
 }
 
+TEST_CASE("registry: the TLS of probes is compared too", "[cluster]") {
+  Registered r;
+  const auto with_tls = [&r](net::TlsMode mode, const char* ca) {
+    Settings settings = with_password("secret");
+    settings.monitoring->tls.mode = mode;
+    settings.monitoring->tls.files.ca = ca;
+    return r.registry.find_or_make(std::move(settings));
+  };
+  const auto one = with_tls(net::TlsMode::Require, "/a.pem");
+  CHECK(with_tls(net::TlsMode::Require, "/a.pem") == one);
+  CHECK(with_tls(net::TlsMode::Prefer, "/a.pem") != one);
+  CHECK(with_tls(net::TlsMode::Require, "/b.pem") != one);
+}
+
 TEST_CASE("registry: clusters live while somebody refers to them", "[cluster]") {
   Registered r;
   auto one = r.registry.find_or_make(plain({"127.0.0.2"}));

@@ -179,9 +179,18 @@ TEST_CASE("directory: where a session runs", "[daemon]") {
   auto known = std::make_unique<session::KnownLogin>();
   known->tls.server_name = "db.example";
   session.known_login = std::move(known);
+  session::Session& other = office.second.add(8, "anna");
+  auto node = std::make_shared<cluster::Node>(*net::parse_endpoint("db2.example", 3306));
+  node->enter(0);
+  const auto settings = std::make_shared<const cluster::Settings>();
+  other.lease = std::make_unique<const cluster::Lease>(std::move(node), false, settings);
   office.home.add(3, "home");
   office.first.run();
   office.second.run();
+  const auto at_node = office.thread_of(8);
+  REQUIRE(at_node.has_value());
+  CHECK(at_node->server_name == "db2.example");
+  CHECK(at_node->cluster == settings);
   const auto thread = office.thread_of(9);
   REQUIRE(thread.has_value());
   CHECK(thread->id == 77);
@@ -189,6 +198,7 @@ TEST_CASE("directory: where a session runs", "[daemon]") {
   CHECK(thread->server_name == "db.example");
   CHECK(thread->user == "anna");
   CHECK(thread->account == "tenant");
+  CHECK(thread->cluster == nullptr);
   const auto own = office.thread_of(3);
   REQUIRE(own.has_value());
   CHECK(own->id == 0);

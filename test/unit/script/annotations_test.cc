@@ -1,6 +1,7 @@
 #include "script/later.hh"
 #include "stage.hh"
 #include "support/catch.hh"
+#include "told.hh"
 
 namespace perilune::script {
 
@@ -69,6 +70,24 @@ std::string later_names() {
 TEST_CASE("script annotations: they and what scripts see agree", "[script]") {
   const std::string file = "FILE = '" SHIPPED_LUA_FOLDER "/perilune.d.lua'\n";
   CHECK(test::Stage{file + later_names() + kCompare}.load_error() == "no error");
+}
+
+TEST_CASE("script annotations: clients have the fields that they say", "[script]") {
+  CHECK(test::told("local file = assert(io.open('" SHIPPED_LUA_FOLDER "/perilune.d.lua'))"
+                   R"lua(
+    local text = file:read('*a'):match('%-%-%-@class Client\n(.-)\nlocal Client')
+    file:close()
+    local count, missing = 0, {}
+    for name in text:gmatch('%-%-%-@field ([%w_]+)') do
+      count = count + 1
+      local fine, why = pcall(function() return client[name] end)
+      if not fine and tostring(why):find('Unknown attribute', 1, true) then
+        missing[#missing + 1] = name
+      end
+    end
+    assert(count >= 18, count)
+    assert(not pcall(function() return client.surplus end))
+    return 'missing: ' .. table.concat(missing, ', '))lua") == "missing: ");
 }
 
 TEST_CASE("script annotations: what is missing is found", "[script]") {

@@ -52,7 +52,8 @@ TEST_CASE("script cluster: all that may be said of it", "[script]") {
       "mysql_cluster({'db1.example', {'[::1]:3307', weight = 3, name = 'n', backup = true,"
       " max_connections = 9}}, {monitoring = true, user = 'u', password = 'p', database = 'd',"
       " interval = 5, timeout = '500ms', rise = 3, fall = 4, no_read_only = true,"
-      " disconnect_unavailable = true, name = 'shop', balance = 'least_connections'}) " +
+      " disconnect_unavailable = true, name = 'shop', balance = 'least_connections',"
+      " tls = {verify = false, server_name = 's'}}) " +
       std::string(kListen)};
   const auto declaration = stage.load();
   REQUIRE(declaration.clusters.size() == 1);
@@ -78,6 +79,9 @@ TEST_CASE("script cluster: all that may be said of it", "[script]") {
   CHECK(probe.rise == 3);
   CHECK(probe.fall == 4);
   CHECK(probe.no_read_only);
+  CHECK(probe.tls.mode == net::TlsMode::Require);
+  CHECK(probe.tls.server_name == "s");
+  CHECK_FALSE(probe.tls.files.verify);
 }
 
 TEST_CASE("script cluster: two equal calls make one", "[script]") {
@@ -101,7 +105,8 @@ TEST_CASE("script cluster: myproxy's combinations of options are refused", "[scr
     CHECK_THAT(error_of(two(std::string("{") + option + "}")),
                Catch::Contains("needs 'monitoring'"));
   }
-  for (const char* option : {"password = 'p'", "no_read_only = true", "database = 'd'"}) {
+  for (const char* option :
+       {"password = 'p'", "no_read_only = true", "database = 'd'", "tls = 'require'"}) {
     CHECK_THAT(error_of(two(std::string("{monitoring = true, ") + option + "}")),
                Catch::Contains("needs 'user'"));
   }
@@ -189,10 +194,13 @@ TEST_CASE("script cluster: one made at run time is used at once", "[script]") {
   CHECK_FALSE(declared.to().cluster->is_active());
 }
 
-TEST_CASE("script cluster: like means its nodes", "[script]") {
+TEST_CASE("script cluster: like means its nodes at the time", "[script]") {
   Stage stage{two() +
               " mysql_listen('127.0.0.1:0', {on_login = function() end}, {like = cluster})"};
-  CHECK(stage.load().listeners.front().options.like.size() == 2);
+  const auto declaration = stage.load();
+  const session::ListenerOptions& options = declaration.listeners.front().options;
+  CHECK(options.like.empty());
+  CHECK(options.like_cluster == declaration.clusters.front());
 }
 
 }  // namespace perilune::script

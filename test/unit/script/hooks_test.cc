@@ -6,6 +6,7 @@
 #include "event/timer.hh"
 #include "stage.hh"
 #include "support/catch.hh"
+#include "told.hh"
 
 namespace perilune::script {
 
@@ -216,6 +217,39 @@ TEST_CASE("script hooks: any allocation in a callback may fail", "[script]") {
     memory.fail_at(0);
     CHECK(Play::say(play.log_in()) == "connect");
     if (said != "connect") ++failures;
+    if (!reached) break;
+    REQUIRE(n < 5000);
+  }
+  CHECK(failures > 5);
+}
+
+TEST_CASE("script hooks: any allocation in the other callbacks may fail", "[script]") {
+  const std::string body =
+      " local t = {} for i = 1, 10 do t[i] = client.id .. i end client.notes.t = t sleep(0)"
+      " fine = (fine or 0) + 1 end";
+  Play play{"mysql_listen('*:1', {on_login = print, on_connect = function(client)" + body +
+            ", on_command_phase = function(client)" + body + ", on_disconnect = function(client)" +
+            body + "})"};
+  const int which = GENERATE(0, 1, 2);
+  const auto ask = [&play, which] {
+    if (which == 0) play.connect();
+    if (which == 1) play.command_phase();
+    if (which == 2) play.disconnect();
+  };
+  lua::Memory& memory = play.stage().host().state().memory();
+  const auto fine = [&play] { return test::global_number(play.stage(), "fine"); };
+  int failures = 0;
+  for (std::uint64_t n = 1;; ++n) {
+    const double told = fine();
+    const std::uint64_t before = memory.allocations();
+    memory.fail_at(n);
+    ask();
+    const bool reached = memory.allocations() - before >= n;
+    memory.fail_at(0);
+    const double now = fine();
+    if (now == told) ++failures;
+    ask();
+    CHECK(fine() == now + 1);
     if (!reached) break;
     REQUIRE(n < 5000);
   }

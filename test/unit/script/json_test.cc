@@ -34,6 +34,34 @@ TEST_CASE("script json: dump", "[script]") {
   CHECK(told("return json.dump(setmetatable({}, {__index = {a = 1}}))") == "{}");
 }
 
+TEST_CASE("script json: lists stay lists", "[script]") {
+  const std::string text = R"([[],[null],[1,null,3],[null,null],{"a":[],"b":{}},[[[]]]])";
+  CHECK(told("return json.dump(json.parse('" + text + "'))") == text);
+  CHECK(told("return json.dump(json.parse('{\"a\":null,\"b\":[]}'))") == R"({"b":[]})");
+  const std::string toml = R"(return json.dump(toml.parse('a = []\nb = [[], {}]')))";
+  CHECK(told(toml) == R"({"a":[],"b":[[],{}]})");
+  const std::string yaml = R"(return json.dump(yaml.parse('a: []\nb: [null, 1, ~]\nc: {}')))";
+  CHECK(told(yaml) == R"({"a":[],"b":[null,1,null],"c":{}})");
+}
+
+TEST_CASE("script json: lists from texts are tables like any other", "[script]") {
+  const auto after = [](const std::string& text, const std::string& change) {
+    return told("local t = json.parse('" + text + "') " + change + " return json.dump(t)");
+  };
+  CHECK(after("[]", "t[1] = 'x' table.insert(t, 'y')") == R"(["x","y"])");
+  CHECK(after("[1,2,3]", "table.remove(t)") == "[1,2]");
+  CHECK(after("[1,2,3]", "table.remove(t, 1)") == "[2,3]");
+  CHECK(after("[1,2,3]", "t[2] = nil") == "[1,null,3]");
+  CHECK(after("[1,2]", "t[1], t[2] = nil, nil") == "[]");
+  CHECK(after("[1,null]", "t[3] = 3") == "[1,null,3]");
+  CHECK(after("[1]", "t.x = 2") == R"({"1":1,"x":2})");
+  CHECK(after("[1]", "t[0] = 2") == R"({"0":2,"1":1})");
+  CHECK(after("[1]", "t[1e9] = 2") == R"({"1":1,"1000000000":2})");
+  CHECK(after("[]", "setmetatable(t, nil)") == "{}");
+  CHECK(after("{}", "t[1] = 1") == "[1]");
+  CHECK(told("local n = 0 for _ in pairs(json.parse('[]')) do n = n + 1 end return n") == "0");
+}
+
 TEST_CASE("script json: what cannot be dumped", "[script]") {
   const std::string at = "bad argument #1 to 'dump' (";
   CHECK(caught("json.dump({print})").ends_with(at + "a function has no text)"));

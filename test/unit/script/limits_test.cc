@@ -28,6 +28,13 @@ TEST_CASE("script limits: a bucket", "[script]") {
                    repeat local ok, seconds = b:take('a') if not ok then sleep(seconds) end until ok
                    return 'well')") == "well");
   CHECK(limited("return limits.bucket('x', {rate = 5}):available('a')") == "5");
+  CHECK(limited(R"(local b = limits.bucket('x', {rate = 0.001, burst = 3})
+                   b:take('a', 3)
+                   b:give('a', 2)
+                   assert(b:take('a', 2) and not b:take('a'))
+                   b:give('a', 9)
+                   b:give('b')
+                   return b:available('a') .. ' ' .. b:available('b'))") == "3 3");
   CHECK(limited("return limits.bucket('x', {rate = 0.1}):available('a')") == "1");
 }
 

@@ -168,6 +168,27 @@ TEST_CASE("script statements: callback_timeout", "[script]") {
   CHECK(play.log().contains("callback_timeout"));
 }
 
+TEST_CASE("script statements: any allocation in on_init_db may fail", "[script]") {
+  Play play{with_query("if name == 'wait' then sleep(0.0001) end return client:init_db(name .. 1)")};
+  lua::Memory& memory = play.stage().host().state().memory();
+  for (const std::string name : {"now", "wait"}) {
+    int failures = 0;
+    for (std::uint64_t n = 1;; ++n) {
+      const std::uint64_t before = memory.allocations();
+      memory.fail_at(n);
+      const std::string said = say(play.init_db(name));
+      const bool reached = memory.allocations() - before >= n;
+      memory.fail_at(0);
+      CHECK((said == "refuse Lua error" || said == "use " + name + "1"));
+      if (said == "refuse Lua error") ++failures;
+      CHECK(say(play.init_db(name)) == "use " + name + "1");
+      if (!reached) break;
+      REQUIRE(n < 5000);
+    }
+    CHECK(failures > 0);
+  }
+}
+
 TEST_CASE("script statements: any allocation in a callback may fail", "[script]") {
   Play play{with_query(R"(
     if sql == 'wait' then sleep(0.0001) end

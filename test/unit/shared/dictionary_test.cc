@@ -141,6 +141,26 @@ TEST_CASE("dictionary: a bucket gives tokens at its rate", "[shared]") {
   CHECK_FALSE(dictionary.get("a", at(103.5)));
 }
 
+TEST_CASE("dictionary: tokens come back to a bucket, up to what it holds", "[shared]") {
+  Dictionary dictionary{Options{}};
+  const Dictionary::Bucket bucket{2, 3};
+  double left = 0;
+  const auto take = [&](double time, double tokens) {
+    return dictionary.take("a", tokens, bucket, at(time), left);
+  };
+  take(100, -1);
+  CHECK(left == Approx(3));
+  CHECK_FALSE(dictionary.get("a", at(100)));
+  take(100, 3);
+  CHECK(take(100, -1) == Outcome::Done);
+  CHECK(left == Approx(1));
+  take(100.5, -0.5);
+  CHECK(left == Approx(2.5));
+  take(100.5, -2);
+  CHECK(left == Approx(3));
+  CHECK_FALSE(dictionary.get("a", at(100.5)));
+}
+
 TEST_CASE("dictionary: a bucket that finds no room is refused", "[shared]") {
   Dictionary dictionary{room_for(1)};
   double left = 0;

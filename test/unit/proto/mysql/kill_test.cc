@@ -64,6 +64,12 @@ struct Killer {
     known->connect_timeout = connect_timeout;
     session->known_login = std::move(known);
   }
+  void be_at(std::shared_ptr<const cluster::Settings> cluster) {
+    auto node = std::make_shared<cluster::Node>(*net::parse_endpoint("192.0.2.1", 3306));
+    node->enter(0);
+    session->lease =
+        std::make_unique<const cluster::Lease>(std::move(node), false, std::move(cluster));
+  }
   KillDecision decide(KillRequest request) {
     return test::run_task(loop, decide_kill(*session, std::move(request)));
   }
@@ -92,6 +98,15 @@ struct Killer {
   const net::Address here = *net::parse_address("192.0.2.1:3306", 1);
   std::optional<session::Session> session;
 };
+
+std::shared_ptr<const cluster::Settings> cluster_with_user(const std::string& user) {
+  auto settings = std::make_shared<cluster::Settings>();
+  settings->protocol = "mysql";
+  settings->monitoring.emplace();
+  settings->monitoring->user = user;
+  settings->monitoring->password.emplace(std::string_view("secret"));
+  return settings;
+}
 
 bool is_unchanged(const KillDecision& decision) {
   return std::holds_alternative<KillUnchanged>(decision);
@@ -217,6 +232,59 @@ TEST_CASE("kill: at another server by a login of its own", "[proto][mysql]") {
   CHECK(killer.session->server.expand() == killer.here);
   CHECK(is_ok(killer.kill()));
   CHECK(other.statement == "\x03KILL 77");
+}
+
+TEST_CASE("kill: at another node of the same cluster by the cluster's user", "[proto][mysql]") {
+  Killer killer;
+  OtherServer other{killer};
+  const auto cluster = cluster_with_user("caretaker");
+  killer.be_at(cluster);
+  SECTION("both are there, by the same declaration") {
+    killer.victim().cluster = cluster_with_user("caretaker");
+    CHECK(is_ok(killer.kill_query()));
+    CHECK(other.server.user == "caretaker");
+    CHECK(other.statement == "\x03KILL QUERY 77");
+    CHECK(is_ok(killer.kill()));
+    CHECK(other.statement == "\x03KILL 77");
+  }
+  SECTION("credentials of the killer's own come first") {
+    killer.victim().cluster = cluster;
+    killer.know_password();
+    CHECK(is_ok(killer.kill()));
+    CHECK(other.server.user == "login-of-anna");
+  }
+  SECTION("a refused login is not described to him") {
+    killer.victim().cluster = cluster;
+    other.server.method = nullptr;
+    const wire::Err err = error_of(killer.kill());
+    CHECK(err.code == 1095);
+    CHECK_THAT(err.message, Catch::Contains("its login has failed"));
+  }
+}
+
+TEST_CASE("kill: a cluster's user is not for others", "[proto][mysql]") {
+  Killer killer;
+  OtherServer other{killer};
+  SECTION("the victim is at another cluster") {
+    killer.be_at(cluster_with_user("caretaker"));
+    killer.victim().cluster = cluster_with_user("another");
+  }
+  SECTION("the victim is at none") { killer.be_at(cluster_with_user("caretaker")); }
+  SECTION("the killer is at none") { killer.victim().cluster = cluster_with_user("caretaker"); }
+  SECTION("the cluster has no user") {
+    const auto cluster = cluster_with_user({});
+    killer.be_at(cluster);
+    killer.victim().cluster = cluster;
+  }
+  SECTION("the cluster is not probed") {
+    const auto cluster = std::make_shared<const cluster::Settings>();
+    killer.be_at(cluster);
+    killer.victim().cluster = cluster;
+  }
+  const wire::Err err = error_of(killer.kill());
+  CHECK(err.code == 1095);
+  CHECK_THAT(err.message, Catch::Contains("knows no credentials"));
+  CHECK(other.server.connections == 0);
 }
 
 TEST_CASE("kill: the other server's error is the answer", "[proto][mysql]") {

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "auth/mysql_methods.hh"
 #include "unit/proto/mysql/login_fixture.hh"
 
 namespace perilune::proto::mysql {
@@ -28,6 +29,56 @@ class Thinking final : public test::LoginHooks {
   event::Latch never_;
   test::FakeHooks::OnLogin on_login_;
 };
+
+// A script that asks for the password, lets in if it is right, and then thinks for ever.
+class Verifying final : public test::LoginHooks {
+ public:
+  Verifying(event::Loop& loop, net::Address server, std::string secret)
+      : never_(loop), server_(std::move(server)), secret_(std::move(secret)) {}
+  event::Task<session::Decision> on_login(session::Login login,
+                                          session::Challenger& challenger) override {
+    std::optional<auth::Secret> secret{auth::Secret(secret_)};
+    const bool right = co_await challenger.verify(std::move(secret));
+    if (!right) co_return session::Refuse{};
+    co_return connect_to(server_)(std::move(login));
+  }
+  event::Task<session::Decision> on_command_phase() override {
+    co_await never_;
+    co_return session::Proceed{};
+  }
+  bool has_on_command_phase() const noexcept override { return true; }
+
+ private:
+  event::Latch never_;
+  net::Address server_;
+  std::string secret_;
+};
+
+// Until the server's or the proxy's verdict.
+event::Task<> log_in_natively(Channel& channel, std::string password) {
+  const Buffer first = co_await channel.receive(kLimit);
+  const auto greeting = wire::decode_greeting(first);
+  auth::Credentials credentials;
+  credentials.password.emplace(std::string_view(password));
+  auto method =
+      auth::make_mysql_login("mysql_native_password", credentials, auth::Transport::Plain);
+  wire::HandshakeResponse response;
+  response.capabilities = kModern & ~wire::capability::kMariadbProgress;
+  response.max_packet_size = 1 << 24;
+  response.character_set = 45;
+  response.user = "anna";
+  response.auth_plugin = "mysql_native_password";
+  response.auth_answer = *method->begin(greeting->auth_data);
+  Buffer payload;
+  wire::append_handshake_response(payload, response);
+  channel.send(payload);
+  co_await channel.receive(kLimit);
+}
+
+event::Task<> say_ok(Channel& channel) {
+  channel.send(ok());
+  co_return;
+}
 
 event::Task<> let_in(Channel& channel) {
   wire::AuthSwitchRequest request;
@@ -176,10 +227,7 @@ TEST_CASE("login: the session notes what a KILL needs", "[proto][mysql]") {
     CHECK(proxy.session->known_login == nullptr);
   }
   SECTION("credentials of the script's") {
-    server.method = [](Channel& channel) -> event::Task<> {
-      channel.send(ok());
-      co_return;
-    };
+    server.method = say_ok;
     const auto pass_through = connect_to(server.address());
     Proxy proxy{loop, std::make_unique<Thinking>(loop, [&pass_through](session::Login login) {
                   login.user = "shop";
@@ -196,6 +244,25 @@ TEST_CASE("login: the session notes what a KILL needs", "[proto][mysql]") {
     CHECK(proxy.session->known_login->user == "shop");
     CHECK(as_text(proxy.session->known_login->credentials.password->bytes()) == "secret");
     CHECK(proxy.session->known_login->tls.server_name == "127.0.0.1");
+  }
+  SECTION("a password that the client has shown to know") {
+    server.method = say_ok;
+    Proxy proxy{loop, std::make_unique<Verifying>(loop, server.address(), "secret")};
+    test::run_task(loop, log_in_natively(proxy.channel, "secret"));
+    REQUIRE(proxy.session != nullptr);
+    REQUIRE(proxy.session->known_login != nullptr);
+    CHECK(proxy.session->known_login->user == "anna");
+    CHECK(as_text(proxy.session->known_login->credentials.password->bytes()) == "secret");
+  }
+  SECTION("what its answer to a stored verifier gave away") {
+    server.method = say_ok;
+    const std::string stored = "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7";  // of "secret"
+    Proxy proxy{loop, std::make_unique<Verifying>(loop, server.address(), stored)};
+    test::run_task(loop, log_in_natively(proxy.channel, "secret"));
+    REQUIRE(proxy.session != nullptr);
+    REQUIRE(proxy.session->known_login != nullptr);
+    CHECK_FALSE(proxy.session->known_login->credentials.password.has_value());
+    CHECK(proxy.session->known_login->credentials.password_sha1.has_value());
   }
   SECTION("a refused login leaves nothing") {
     Proxy proxy{loop, connect_to(server.address())};
