@@ -1,7 +1,5 @@
 """pgsql_listen with node-postgres, pgx and pgjdbc: everything they do, and statements under the script's control."""
 
-import itertools
-
 import pytest
 
 from postgres import PASSWORD, own_postgres
@@ -14,7 +12,7 @@ local handler = {
   on_login = log_in,
   on_query = function(client, sql, kind)
     if WAITS == 'true' then sleep(0.01) end
-    event(kind .. ' ' .. sql)
+    event(kind .. ' ' .. sql:gsub('%s+', ' '))
     if sql:find('forbidden') then return client:err() end
     if sql:find('denied') then return client:err('not for you', {sqlstate = '42P01'}) end
     if sql:find('rows_of_ours') then
@@ -34,7 +32,7 @@ local handler = {
     return client:serve()
   end,
   on_query = function(client, sql)
-    event(sql)
+    event(sql:gsub('%s+', ' '))
     if sql:find('of_ours') then return client:result{columns = {'n', 'name'}, rows = {{1, client.user}, {2, nil}}} end
     if sql:find('^INSERT') then return client:ok(1) end
   end,
@@ -43,16 +41,19 @@ pgsql_listen(TCP, handler)
 pgsql_listen(TCP2, handler, { tls = {cert = CERT, key = KEY, required = true} })
 """
 OURS = "1|1.5|one|t;2|2.25|NULL|f"
-FORBIDDEN = "42501"
-# The answer of a driver that has lost its session may be anything, but not the next answer.
+REFUSED = "the statement is not allowed"
 TRANSPORTS = ("off", "required", "direct")
 
 
-@pytest.fixture(scope="module", params=[None, "postgresql-17"], ids=["15", "17"])
+SERVERS = {"15": None, "17": "postgresql-17"}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
 def postgres(request, fetched, certificates):
-    if request.param is not None:
-        fetched(request.param)
-    with own_postgres(certificates=certificates, release=request.param) as server:
+    release = SERVERS[request.param]
+    if release is not None:
+        fetched(release)
+    with own_postgres(certificates=certificates, release=release) as server:
         server.sql("GRANT CREATE ON SCHEMA public TO web")
         yield server
 
@@ -61,22 +62,14 @@ def postgres(request, fetched, certificates):
 def driver(request, fetched):
     fetched(PG_DRIVERS[request.param].needs)
     with PgProgram(request.param) as program:
-        program.name = request.param
         yield program
-
-
-@pytest.fixture(params=TRANSPORTS)
-def transport(request, driver):
-    if request.param == "direct" and not PG_DRIVERS[driver.name].has_direct:
-        pytest.skip("not known to the driver")
-    return request.param
 
 
 @pytest.fixture
 def proxy(postgres, daemons, certificates):
-    define = {"CERT": certificates.server, "KEY": certificates.server_key, "TARGET": f"127.0.0.1:{postgres.port}", "PASSWORD": PASSWORD}
+    define = {"CERT": certificates.server, "KEY": certificates.server_key, "TARGET": postgres.address, "PASSWORD": PASSWORD}
 
-    def start(script=SCRIPT, waits=False):
+    def start(script, waits=False):
         return daemons(script, {**define, "WAITS": str(waits).lower()}).start()
 
     return start
@@ -87,13 +80,111 @@ def log_in(driver, daemon, transport="off", password=PASSWORD):
     return driver.ask("login", host, port, "web", password, "hosting", transport, "table")
 
 
-@pytest.fixture(params=[False, True], ids=["at once", "waiting"])
-def logged_in(request, proxy, driver):
-    daemon = proxy(waits=request.param)
+def transports_of(driver):
+    return ("off", "required", "direct") if driver.traits.has_direct else ("off", "required")
+
+
+def sqlstate_of(answer):
+    assert isinstance(answer, Refused), answer
+    return answer.sqlstate
+
+
+only_at_15 = pytest.mark.parametrize("postgres", ["15"], indirect=True)
+
+
+def test_statements(proxy, driver):
+    daemon = proxy(SCRIPT)
+    for transport in transports_of(driver):
+        assert log_in(driver, daemon, transport) == "web"
+        check_statements(driver)
+        check_transactions(driver)
+        check_copy(driver)
+        check_cancel(driver)
+        assert driver.ask("customs") == "done"
+        assert driver.ask("query", "SELECT 1") == "1"
+        assert driver.ask("logout") == "ended"
+
+
+def check_statements(driver):
+    assert driver.ask("query", "SELECT 1, 'ü€', NULL, true") == "1|ü€|NULL|t"
+    assert driver.ask("prepared", "SELECT 7", 20) == ",".join(["7"] * 20)
+    assert driver.ask("prepared", "SELECT $1::int + $2::int", 20, 1, 2) == ",".join(str(3 + 2 * i) for i in range(20))
+    assert driver.ask("big", "SELECT repeat('x', 100) FROM generate_series(1, 50000)") == "50000|5000000"
+    assert sqlstate_of(driver.ask("query", "SELECT 1/0")) == "22012"
+    assert sqlstate_of(driver.ask("prepared", "SELECT 1/$1::int", 9, -6)) == "22012"
+    assert driver.ask("query", "SELECT 2") == "2"
+
+
+def check_transactions(driver):
+    assert driver.ask("query", "CREATE TEMP TABLE t (id int PRIMARY KEY)") == "0"
+    assert driver.ask("transaction", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)") == "committed"
+    assert sqlstate_of(driver.ask("transaction", "INSERT INTO t VALUES (3)", "INSERT INTO t VALUES (2)")) == "23505"
+    assert driver.ask("query", "SELECT count(*) FROM t") == "2"
+
+
+def check_copy(driver):
+    assert driver.ask("query", "CREATE TEMP TABLE c (line text)") == "0"
+    assert driver.ask("copy_in", "COPY c FROM STDIN", "y" * 99, 20000) == "20000"
+    assert driver.ask("copy_out", "COPY c TO STDOUT") == "2000000"
+    assert driver.ask("copy_out", "COPY (SELECT 1 WHERE false) TO STDOUT") == "0"
+    assert sqlstate_of(driver.ask("copy_in", "COPY t FROM STDIN", "nonsense", 3)) == "22P02"
+    assert driver.ask("query", "SELECT count(*) FROM c") == "20000"
+
+
+def check_cancel(driver):
+    for _ in range(2):
+        assert sqlstate_of(driver.ask("cancel", "SELECT pg_sleep(60)")) == "57014"
+        assert driver.ask("query", "SELECT pg_sleep(0.1), 3") == "|3"
+
+
+@only_at_15
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "waiting"])
+def test_on_query(proxy, driver, waits):
+    daemon = proxy(SCRIPT, waits)
     assert log_in(driver, daemon) == "web"
-    yield driver
+    for _ in range(2):
+        assert driver.ask("query", "SELECT rows_of_ours") == OURS
+        assert driver.ask("prepared", "SELECT rows_of_ours", 12) == ",".join([OURS] * 12)
+        assert driver.ask("prepared", "SELECT rows_of_ours WHERE $1::int > 0", 12, 1) == ",".join([OURS] * 12)
+        assert driver.ask("query", "anything instead 1") == "42"
+        assert driver.ask("prepared", "anything instead $1::int", 12, 1) == ",".join(str(42 + i) for i in range(12))
+        assert driver.ask("query", "UPDATE okay") == "3"
+        assert driver.ask("prepared", "UPDATE okay", 12) == ",".join(["3"] * 12)
+        assert sqlstate_of(driver.ask("query", "SELECT forbidden")) == "42501"
+        assert driver.ask("prepared", "SELECT forbidden, $1::int", 3, 1) == Refused("42501", REFUSED)
+        assert driver.ask("query", "SELECT denied") == Refused("42P01", "not for you")
+        assert sqlstate_of(driver.ask("copy_in", "COPY forbidden FROM STDIN", "line", 3)) == "42501"
+        assert sqlstate_of(driver.ask("copy_out", "COPY forbidden TO STDOUT")) == "42501"
+        assert sqlstate_of(driver.ask("big", "SELECT forbidden")) == "42501"
+        assert driver.ask("query", "SELECT 5") == "5"
+    for kind in ("query",) if driver.traits.has_simple else ("prepare",):
+        assert daemon.events.wait(f"^{kind} SELECT rows_of_ours$")
     driver.ask("logout")
 
 
-def refused_with(answer, sqlstate):
-    return isinstance(answer, Refused) and answer.sqlstate == sqlstate
+@only_at_15
+def test_refusals_and_transactions(proxy, driver):
+    assert log_in(driver, proxy(SCRIPT)) == "web"
+    assert driver.ask("query", "CREATE TEMP TABLE t (id int PRIMARY KEY)") == "0"
+    assert driver.ask("transaction", "INSERT INTO t VALUES (1)", "SELECT rows_of_ours", "UPDATE okay") == "committed"
+    assert sqlstate_of(driver.ask("transaction", "INSERT INTO t VALUES (2)", "SELECT forbidden")) == "42501"
+    assert driver.ask("query", "SELECT count(*) FROM t") == "1"
+    driver.ask("logout")
+
+
+@only_at_15
+def test_without_a_server(proxy, driver):
+    """Whatever the driver sends of its own accord is answered."""
+    daemon = proxy(SERVE)
+    for transport in transports_of(driver):
+        assert sqlstate_of(log_in(driver, daemon, transport, "falsch")) == "28P01"
+        assert log_in(driver, daemon, transport) == "web"
+        assert driver.ask("customs") == "done", daemon.events.text()
+        assert driver.ask("query", "SELECT of_ours") == "1|web;2|NULL"
+        assert driver.ask("prepared", "SELECT of_ours WHERE $1::int = 1", 12, 1) == ",".join(["1|web;2|NULL"] * 12)
+        assert driver.ask("big", "SELECT of_ours") == "2|2"
+        assert driver.ask("transaction", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)") == "committed"
+        assert sqlstate_of(driver.ask("transaction", "INSERT INTO t VALUES (1)", "something else")) == "0A000"
+        assert sqlstate_of(driver.ask("copy_in", "COPY t FROM STDIN", "line", 3)) == "0A000"
+        assert driver.ask("query", "SELECT 1") == "1"
+        driver.ask("logout")

@@ -52,9 +52,9 @@ class PgProgram:
     """A running driver; whoever lost a session logs in again."""
 
     def __init__(self, name):
-        driver = PG_DRIVERS[name]
+        self.name, self.traits = name, PG_DRIVERS[name]
         pipe = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "preexec_fn": die_with_parent}
-        self._process = subprocess.Popen([*drivers.command(driver.needs), *driver.options], **pipe, text=True)
+        self._process = subprocess.Popen([*drivers.command(self.traits.needs), *self.traits.options], **pipe, text=True)
 
     def __enter__(self):
         return self

@@ -61,7 +61,7 @@ var tlsModes = map[string]string{"off": "disable", "required": "require"}
 func login(words []string) (string, error) {
 	logout(nil)
 	names := []string{"host", "port", "user", "password", "database", "", "application_name"}
-	settings := fmt.Sprintf("connect_timeout=20 sslmode=%s target_session_attrs=any", tlsModes[words[5]])
+	settings := fmt.Sprintf("connect_timeout=20 sslmode=%s target_session_attrs=read-write", tlsModes[words[5]])
 	for at, name := range names {
 		if name != "" {
 			settings += fmt.Sprintf(" %s='%s'", name, words[at])
@@ -202,7 +202,7 @@ func customs([]string) (string, error) {
 	if err := nested.Commit(background); err != nil {
 		return "", err
 	}
-	return "", connection.DeallocateAll(background)
+	return "done", connection.DeallocateAll(background)
 }
 
 var verbs = map[string]func([]string) (string, error){

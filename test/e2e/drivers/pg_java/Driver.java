@@ -41,6 +41,7 @@ public final class Driver {
     properties.setProperty("sslNegotiation", words[6].equals("direct") ? "direct" : "postgres");
     properties.setProperty("ApplicationName", words[7]);
     properties.setProperty("preferQueryMode", mode);
+    properties.setProperty("targetServerType", "primary");
     properties.setProperty("loginTimeout", "20");
     connection = DriverManager.getConnection("jdbc:postgresql://" + words[1] + ":" + words[2] + "/" + words[5], properties);
     return query("SELECT current_user");
@@ -192,7 +193,7 @@ public final class Driver {
     connection.rollback();
     connection.setAutoCommit(true);
     connection.setReadOnly(false);
-    return "";
+    return "done";
   }
 
   private String run(String[] words) throws SQLException, IOException {

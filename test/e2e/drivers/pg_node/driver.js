@@ -10,6 +10,7 @@ const copy = require('pg-copy-streams');
 const Cursor = require('pg-cursor');
 
 const PORTION = 1000;
+process.noDeprecation = true; // Of `activeQuery`, without which nobody knows whether a cancel is sent.
 let client, settings;
 
 const textOfValue = (value) => (value === null ? 'NULL' : typeof value === 'boolean' ? String(value)[0] : String(value));
@@ -126,7 +127,8 @@ async function cancel(text) {
 }
 
 async function customs() {
-  return query('');
+  await client.query(''); // It says nothing else for itself.
+  return 'done';
 }
 
 const VERBS = { login, logout, query, prepared, transaction, big, copy_in: copyIn, copy_out: copyOut, cancel, customs };
