@@ -41,6 +41,9 @@ public final class Driver {
     properties.setProperty("sslNegotiation", words[6].equals("direct") ? "direct" : "postgres");
     properties.setProperty("ApplicationName", words[7]);
     properties.setProperty("preferQueryMode", mode);
+    if (!mode.equals("simple")) { // Its start-up packet has the application's name then, not a statement behind it.
+      properties.setProperty("assumeMinServerVersion", "9.4");
+    }
     properties.setProperty("targetServerType", "primary");
     properties.setProperty("loginTimeout", "20");
     connection = DriverManager.getConnection("jdbc:postgresql://" + words[1] + ":" + words[2] + "/" + words[5], properties);
