@@ -15,7 +15,7 @@ import psycopg
 import psycopg2
 import pytest
 
-from postgres import PASSWORD, own_postgres
+from postgres import PASSWORD, own_postgres, program
 from support.daemon import PATIENCE
 from throwaway import plain_environment
 
@@ -50,9 +50,36 @@ pgsql_listen(TCP, {
 """
 
 
+SERVERS = {"15": None, "17": "postgresql-17"}
+# By default these alone run at PostgreSQL 17 too.
+AT_BOTH = {
+    "test_on_query_extended",
+    "test_on_query_simple",
+    "test_other_makers_prepared_statements",
+    "test_parameters",
+    "test_cancel_from_any_worker_and_listener",
+    "test_copy",
+    "test_pipeline",
+    "test_psql_17",
+    "test_refusal_in_a_pipeline_undoes_what_came_before",
+}
+# The system's programs refuse to work with a newer server.
+ONLY_AT_15 = {"test_base_backup", "test_dump_and_restore"}
+
+
+def pytest_generate_tests(metafunc):
+    name = metafunc.function.__name__
+    if "postgres" in metafunc.fixturenames:
+        at_17 = name in AT_BOTH or (metafunc.config.getoption("--thorough") and name not in ONLY_AT_15)
+        metafunc.parametrize("postgres", SERVERS if at_17 else ["15"], indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def postgres(certificates):
-    with own_postgres(options=REPLICATION, access=ACCESS, certificates=certificates) as server:
+def postgres(request, fetched, certificates):
+    release = SERVERS[request.param]
+    if release is not None:
+        fetched(release)
+    with own_postgres(options=REPLICATION, access=ACCESS, certificates=certificates, release=release) as server:
         server.sql(
             "ALTER ROLE web REPLICATION; GRANT CREATE ON SCHEMA public TO web; CREATE TABLE item (id int PRIMARY KEY, name text);"
             "GRANT ALL ON item TO web; INSERT INTO item SELECT i, 'item ' || i FROM generate_series(1, 1000) i"
@@ -272,6 +299,17 @@ def test_lost_server(proxy, postgres):
 
 
 # --- TLS
+
+
+@pytest.mark.parametrize("options", [{"sslmode": "disable"}, {"sslmode": "require"}, {"sslmode": "require", "sslnegotiation": "direct"}], ids=["plain", "tls", "direct"])
+def test_psql_17(proxy, fetched, options):
+    """\\bind runs a statement with parameters, and what cannot be bound to a channel in the proxy logs in by known credentials."""
+    fetched("postgresql-17")
+    daemon = proxy(QUERY.replace("client:connect(TARGET, login)", "to(TARGET)(client, login)"))
+    statements = "SELECT 1;\nSELECT $1::int + 1 \\bind 2 \\g\nSELECT rows_of_ours;\nSELECT forbidden;\nSELECT something instead;\n\\conninfo\n"
+    out = run(program("psql", "postgresql-17"), "-X", "-At", conninfo(daemon, **options), input=statements)
+    assert out.splitlines()[:5] == ["1", "3", "1|1.5|one|t", "2|2.25||f", "42"]
+    assert ("SSL connection" in out) == ("require" in options.values())
 
 
 def test_direct_tls(proxy):

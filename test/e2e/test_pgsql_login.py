@@ -1,4 +1,4 @@
-"""pgsql_listen: every way to log in, by clients of two makers, at servers with every method, over every transport."""
+"""pgsql_listen: every way to log in, by clients of five makers, at servers with every method, over every transport."""
 
 import asyncio
 import itertools
@@ -9,6 +9,7 @@ import psycopg2
 import pytest
 
 from postgres import own_postgres
+from support.pg_drivers import PG_DRIVERS, PgProgram, Refused
 
 SECRET = "Gehe1m"
 USERS = ("trust", "clear", "md5", "scram")
@@ -49,9 +50,15 @@ pgsql_listen(TCP, handler)
 """
 
 
+SERVERS = {"15": None, "17": "postgresql-17"}
+
+
 @pytest.fixture(scope="module")
-def postgres(certificates):
-    with own_postgres(access=ACCESS, certificates=certificates) as server:
+def postgres(request, fetched, certificates):
+    release = SERVERS[request.param]
+    if release is not None:
+        fetched(release)
+    with own_postgres(access=ACCESS, certificates=certificates, release=release) as server:
         for user in USERS:
             stored = "md5" if user == "md5" else "scram-sha-256"
             server.sql(f"SET password_encryption = '{stored}'; CREATE ROLE {user} LOGIN PASSWORD '{SECRET}'")
@@ -62,7 +69,6 @@ def postgres(certificates):
 def proxy(postgres, daemons, folder):
     stored = dict(postgres.sql("SELECT rolname, rolpassword FROM pg_authid WHERE rolname IN ('md5', 'scram')"))
     listed = ", ".join(f"{user} = '{stored[user]}'" for user in stored)
-    # libpq finds a unix socket by its folder and a port.
     define = {
         "TARGET": f"127.0.0.1:{postgres.port}",
         "TARGET_SOCK": f"{postgres.folder}/.s.PGSQL.{postgres.port}",
@@ -105,10 +111,17 @@ def expected_of_pass_through(could_bind, client_transport, user, server_transpor
 # --- the clients: None, or the SQLSTATE (None: libpq tells none at login) and the message
 
 
+def place_of(daemon, transport):
+    """Clients find a unix socket by its folder and a port."""
+    if transport == "unix":
+        return {"host": str(daemon.define["SOCK"]).rsplit("/", 1)[0], "port": 5432}
+    return {"host": "127.0.0.1", "port": daemon.tcp[1]}
+
+
 def by_libpq(daemon, transport, user, password, application):
-    where = {"host": str(daemon.define["SOCK"]).rsplit("/", 1)[0], "port": 5432}
+    where = place_of(daemon, transport)
     if transport != "unix":
-        where = {"host": "127.0.0.1", "port": daemon.tcp[1], "sslmode": "require" if transport == "tls" else "disable"}
+        where["sslmode"] = "require" if transport == "tls" else "disable"
     try:
         connection = psycopg2.connect(user=user, password=password, dbname="hosting", application_name=application, **where)
     except psycopg2.OperationalError as error:
@@ -121,11 +134,11 @@ def by_libpq(daemon, transport, user, password, application):
 
 
 def by_asyncpg(daemon, transport, user, password, application):
-    where = {"host": str(daemon.define["SOCK"]).rsplit("/", 1)[0], "port": 5432}
+    where = place_of(daemon, transport)
     if transport != "unix":
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        where = {"host": "127.0.0.1", "port": daemon.tcp[1], "ssl": context if transport == "tls" else False}
+        where["ssl"] = context if transport == "tls" else False
 
     async def log_in():
         connection = await asyncpg.connect(
@@ -141,16 +154,51 @@ def by_asyncpg(daemon, transport, user, password, application):
     return None
 
 
-CLIENTS = {"libpq": by_libpq, "asyncpg": by_asyncpg}
+def by_program(program):
+    def log_in(daemon, transport, user, password, application):
+        where = place_of(daemon, transport)
+        tls = "required" if transport == "tls" else "off"
+        answer = program.ask("login", where["host"], where["port"], user, password, "hosting", tls, application)
+        assert isinstance(answer, Refused) or answer == user
+        return answer if isinstance(answer, Refused) else None
+
+    return log_in
+
+
+CLIENTS = ("libpq", "asyncpg", *(name for name in PG_DRIVERS if name != "pgjdbc-simple"))
+
+
+@pytest.fixture(scope="module")
+def log_in(request, fetched):
+    name = request.param
+    if name not in PG_DRIVERS:
+        yield {"libpq": by_libpq, "asyncpg": by_asyncpg}[name]
+        return
+    fetched(PG_DRIVERS[name].needs)
+    with PgProgram(name) as program:
+        yield by_program(program)
+
+
+def pytest_generate_tests(metafunc):
+    """By default all clients log in at one server, and libpq at the other."""
+    clients = itertools.product(SERVERS, CLIENTS)
+    if not metafunc.config.getoption("--thorough"):
+        clients = [("17", "libpq"), *(("15", client) for client in CLIENTS)]
+    cells = [
+        (server, client, client, transport)
+        for server, client in clients
+        for transport in TRANSPORTS
+        if transport != "unix" or client not in PG_DRIVERS or PG_DRIVERS[client].has_unix
+    ]
+    ids = [f"{server}-{client}-{transport}" for server, client, _, transport in cells]
+    metafunc.parametrize("postgres, log_in, client, transport", cells, indirect=["postgres", "log_in"], ids=ids, scope="module")
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("client", CLIENTS)
-def test_table(proxy, client, transport, way):
+def test_table(proxy, log_in, client, transport, way):
     wrong = []
     for user, server_transport, right in itertools.product(USERS, TRANSPORTS, (True, False)):
-        got = CLIENTS[client](proxy, transport, user, SECRET if right else "falsch", f"{way} {server_transport}")
+        got = log_in(proxy, transport, user, SECRET if right else "falsch", f"{way} {server_transport}")
         wanted = expected(client, transport, way, user, server_transport, right)
         good = (got is None) == (wanted is None)
         if got and wanted:

@@ -39,7 +39,7 @@ def _build_java(folder, work):
     goal = "dependency:copy-dependencies"
     options = ("--batch-mode", "--quiet", "--strict-checksums", f"-Dmaven.repo.local={work}", "-DoutputDirectory=lib")
     _run(folder, {}, "mvn", *options, goal)
-    _run(folder, {}, "javac", "--release", "11", "-d", "classes", "Driver.java")
+    _run(folder, {}, "javac", "--release", "11", "-cp", f"{folder}/lib/*", "-d", "classes", "Driver.java")
 
 
 def _java_command(folder):
@@ -51,6 +51,9 @@ RECIPES = {
     "driver-node": Recipe("node", _build_node, lambda folder: ["node", f"{folder}/driver.js"]),
     "driver-go": Recipe("go", _build_go, lambda folder: [f"{folder}/driver"]),
     "driver-java": Recipe("java", _build_java, _java_command),
+    "driver-pg-node": Recipe("pg_node", _build_node, lambda folder: ["node", f"{folder}/driver.js"]),
+    "driver-pg-go": Recipe("pg_go", _build_go, lambda folder: [f"{folder}/driver"]),
+    "driver-pg-java": Recipe("pg_java", _build_java, _java_command),
 }
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from throwaway import NotifySocket, ReservedPort, ServerError, plain_environment, stop_process, temporary_folder, unprivileged, wait_until_ready
+from throwaway import NotifySocket, ReservedPort, ServerError, fetched, plain_environment, stop_process, temporary_folder, unprivileged, wait_until_ready
 
 PASSWORD = "lookup-secret"  # of the role "web", which comes over TCP; "postgres" comes over the unix socket
 
@@ -20,13 +20,16 @@ _OPTIONS = (
     "max_wal_senders=0",
     "wal_level=minimal",
     "autovacuum=off",
+    "jit=off",  # tools/servers leaves LLVM out
     "listen_addresses=127.0.0.1",
     "unix_socket_permissions=0777",
 )
 
 
-def _program(name):
-    """Debian keeps the server's programs in a folder for each version."""
+def program(name, release=None):
+    """Of the newest that is installed, or of one of tools/servers'. Debian keeps them in a folder for each version."""
+    if release is not None:
+        return str(next(fetched(release).glob(f"usr/lib/postgresql/*/bin/{name}")))
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     if not found:
         raise ServerError(f"PostgreSQL's {name} is not installed; run tools/deps")
@@ -34,13 +37,15 @@ def _program(name):
 
 
 class Postgres:
-    """`options` of the server; `access`: lines of pg_hba.conf that come first; `certificates`: with TLS by these."""
+    """`options` of the server; `access`: lines of pg_hba.conf that come first; `certificates`: with TLS by these;
+    `release`: a name that tools/servers knows."""
 
-    def __init__(self, folder, options=(), access=(), certificates=None):
+    def __init__(self, folder, options=(), access=(), certificates=None, release=None):
         self.folder = Path(folder)
         self._options = [*_OPTIONS, *options]
         self._access = access
         self._certificates = certificates
+        self._release = release
         self._reserved = ReservedPort()
         self.port = self._reserved.port
         self.process = None
@@ -60,7 +65,7 @@ class Postgres:
     def install(self):
         self._as_user, owner = unprivileged("postgres")
         os.chown(self.folder, *owner)
-        command = [_program("initdb"), "-D", f"{self.folder}/data", "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256"]
+        command = [program("initdb", self._release), "-D", f"{self.folder}/data", "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256"]
         command += ["--encoding=UTF8", "--locale=C", "--no-sync"]
         done = subprocess.run(command, capture_output=True, text=True, cwd=self.folder, env=plain_environment(), **self._as_user)
         if done.returncode != 0:
@@ -86,7 +91,7 @@ class Postgres:
         try:
             with open(self.folder / "server.log", "ab") as log:
                 self.process = subprocess.Popen(
-                    [_program("postgres"), "-D", f"{self.folder}/data", "-k", str(self.folder), "-p", str(self.port)]
+                    [program("postgres", self._release), "-D", f"{self.folder}/data", "-k", str(self.folder), "-p", str(self.port)]
                     + [f"--{option}" for option in self._options],
                     stdin=subprocess.DEVNULL,
                     stdout=log,

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cache import FetchError, cache_folder, digest, main_of
@@ -18,24 +18,58 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
 
+POSTGRES_17_PROGRAMS = tuple(f"usr/lib/postgresql/17/bin/{name}" for name in ("initdb", "pg_dump", "postgres", "psql"))
+
+# Of the server and the clients, but for LLVM and Perl.
+POSTGRES_17_LIBRARIES = (
+    "libicu76",
+    "liblz4-1",
+    "libpam0g",
+    "libpq5",
+    "libreadline8t64",
+    "libselinux1",
+    "libsystemd0",
+    "libuuid1",
+    "libxml2",
+    "libxslt1.1",
+    "libzstd1",
+)
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """`packages` come with all they depend on; of those in `alone` some files are wanted and none of their scripts."""
+    """`packages` come with all they depend on; of those in `alone` some files are wanted and none of their scripts.
+
+    `started_by_path`: programs that other programs of the recipe look for beside themselves. Each can be run as it is.
+    """
 
     suite: str
     packages: tuple
     alone: tuple = ()
+    started_by_path: tuple = field(default=(), repr=False)
 
 
 RECIPES = {
     "mysql-9": Recipe("sid", ("mysql-server-core", "mysql-client-core")),
     "mariadb-11.8": Recipe("trixie", ("mariadb-server-core", "mariadb-client-core"), alone=("mariadb-server", "mariadb-client")),
+    "postgresql-17": Recipe(
+        "trixie", POSTGRES_17_LIBRARIES, alone=("postgresql-17", "postgresql-client-17"), started_by_path=POSTGRES_17_PROGRAMS
+    ),
 }
+
+# It stands in a program's place; the program takes it for itself, and what lies around it for its own files.
+_STARTER = """#!/bin/sh
+root=${0%%/%(program)s}
+libraries=$(echo "$root"/usr/lib/*-linux-gnu*)
+exec "$root"/usr/lib*/ld-linux-*.so.* --argv0 "$0" --library-path "$libraries" "$0.program" "$@"
+"""
 
 
 def root_of(name):
     """Where a server's files lie, there or not."""
-    return cache_folder() / f"{name}-{digest(repr(RECIPES[name]))}"
+    recipe = RECIPES[name]
+    starters = [*recipe.started_by_path, _STARTER] if recipe.started_by_path else []
+    return cache_folder() / f"{name}-{digest(repr(recipe), *starters)}"
 
 
 def is_fetched(name):
@@ -58,6 +92,15 @@ def unpack(name, folder):
         apt.update()
         for package in sorted(apt.download(recipe)):
             _run("dpkg-deb", "--extract", package, folder)
+    for program in recipe.started_by_path:
+        _put_starter(folder, program)
+
+
+def _put_starter(folder, program):
+    path = folder / program
+    path.rename(path.with_name(f"{path.name}.program"))
+    path.write_text(_STARTER % {"program": program})
+    path.chmod(0o755)
 
 
 class Apt:

@@ -59,6 +59,8 @@ std::optional<StatementDecision> answer_question(const session::Session& session
   }
   if (essence == "selectcurrent_database()")
     return row("current_database", session.database.text());
+  if (essence == "selectcurrent_catalog") return row("current_catalog", session.database.text());
+  if (essence == "showtransaction_read_only") return row("transaction_read_only", "off");
   if (essence == "selectcurrent_user" || essence == "selectcurrent_user()") {
     return row("current_user", session.user.text());
   }
