@@ -119,7 +119,9 @@ void Host::read_globals() {
 }
 
 std::unique_ptr<session::Hooks> Host::make_hooks(session::Session& session, std::size_t listener) {
-  return std::make_unique<SessionHooks>(shared_from_this(), session, handlers_.at(listener));
+  const Handler& handler = handlers_.at(listener);
+  session.logs = handler.logs;
+  return std::make_unique<SessionHooks>(shared_from_this(), session, handler);
 }
 
 bool Host::has_reload() {
@@ -211,6 +213,26 @@ void Host::add_control(session::ControlDeclaration declaration) {
   declaration_.controls.push_back(std::move(declaration));
 }
 
+std::shared_ptr<const session::DeclaredLog> Host::add_log(log::QueryLogOptions options) {
+  const auto known = std::ranges::find_if(
+      logs_, [&options](const auto& log) { return log->options == options; });
+  if (known != logs_.end()) return *known;
+  declaration_.logs.push_back(options);
+  logs_.push_back(std::make_shared<session::DeclaredLog>());
+  logs_.back()->options = std::move(options);
+  return logs_.back();
+}
+
+void Host::open_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs) {
+  for (const auto& declared : logs_) {
+    const auto found = std::ranges::find_if(
+        logs, [&](const auto& log) { return log->options() == declared->options; });
+    if (found == logs.end()) continue;
+    declared->log = *found;
+    declared->producer = &(*found)->producer(options_.worker);
+  }
+}
+
 std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& options) {
   auto& client = tls_clients_[options];
   if (!client) client = std::make_shared<net::TlsClient>(options);
@@ -248,7 +270,8 @@ void Host::warn_unchecked(const Handler& handler, session::Session& session) {
 
 void Host::release(const Handler& handler) noexcept {
   for (const int reference : {handler.on_connect, handler.on_login, handler.on_command_phase,
-                              handler.on_disconnect, handler.on_init_db, handler.on_query}) {
+                              handler.on_disconnect, handler.on_init_db, handler.on_query,
+                              handler.on_log}) {
     state_.unref(reference);
   }
 }

@@ -15,8 +15,10 @@
 #include "net/small_address.hh"
 #include "net/stream.hh"
 #include "session/declaration.hh"
+#include "session/declared_log.hh"
 #include "session/hooks.hh"
 #include "session/likeness.hh"
+#include "session/log_outlet.hh"
 #include "session/memory_budget.hh"
 #include "session/session_list.hh"
 #include "session/shared_text.hh"
@@ -35,6 +37,7 @@ struct Services {
   stats::Cells& metrics;
   Directory* directory = nullptr;  // null: these sessions are all there are
   SharedText::Pool texts{};
+  LogWaiters log_waiters{};
 };
 
 class RsaKeySource;
@@ -106,6 +109,8 @@ class Session final : private net::HangupListener {
 
   // For log lines: the peer's address or "pid=P uid=U", and the account once there is one.
   std::string name() const;
+  // The same without the account.
+  std::string client_name() const;
 
   std::uint32_t id() const noexcept { return id_; }
   int client_fd() const noexcept { return client_fd_; }  // for peer credentials; -1 once closed
@@ -180,6 +185,7 @@ class Session final : private net::HangupListener {
   net::SmallAddress server;                       // none before it is connected
   std::unique_ptr<const KnownLogin> known_login;  // null: passed through
   std::unique_ptr<const cluster::Lease> lease;    // of a cluster's node; null: none
+  LogList logs;                                   // where the statements go
 
  private:
   SessionList* list_ = nullptr;

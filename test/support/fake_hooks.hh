@@ -30,7 +30,9 @@ class LoginHooks : public session::Hooks {
   bool has_on_command_phase() const noexcept override { return false; }
   bool has_on_disconnect() const noexcept override { return false; }
   bool has_on_query() const noexcept override { return false; }
+  std::optional<session::LogList> on_log(const log::Record&) override { return std::nullopt; }
   bool has_on_init_db() const noexcept override { return false; }
+  bool has_on_log() const noexcept override { return false; }
 };
 
 // A script in C++: what it answers is set by the test.

@@ -1,0 +1,143 @@
+#include "session/log_outlet.hh"
+
+#include <algorithm>
+#include <utility>
+
+#include "event/first_of.hh"
+#include "session/session.hh"
+
+namespace perilune::session {
+
+namespace {
+
+using OnFull = log::QueryLogOptions::OnFull;
+
+// For what on_log decides about without a log of the client's.
+constexpr std::uint64_t kUsualStatement = log::QueryLogOptions{}.max_statement;
+
+template <typename Predicate>
+bool any_of(const LogList& logs, Predicate predicate) noexcept {
+  return logs && std::ranges::any_of(*logs, predicate);
+}
+
+}  // namespace
+
+void LogWaiters::retry() {
+  const std::vector<LogOutlet*> all = waiting_;
+  for (LogOutlet* const outlet : all) outlet->retry();
+}
+
+LogOutlet::LogOutlet(Session& session)
+    : session_(session),
+      client_(session.client_name()),
+      server_(session.server ? session.server.expand().text() : std::string{}) {}
+
+LogOutlet::~LogOutlet() {
+  retry();
+  drop_kept();
+  for (const auto& log : raw_) push_now(*log, {}, log::Ring::Kind::EndOfSession);
+  session_.services().log_waiters.leave(*this);
+}
+
+// --- what is wanted
+
+std::uint64_t LogOutlet::max_statement() const noexcept {
+  std::uint64_t most = session_.hooks().has_on_log() ? kUsualStatement : 0;
+  if (!session_.logs) return most;
+  for (const auto& log : *session_.logs) most = std::max(most, log->options.max_statement);
+  return most;
+}
+
+bool LogOutlet::wants_parameters() const noexcept {
+  return session_.hooks().has_on_log() ||
+         any_of(session_.logs, [](const auto& log) { return log->options.parameters; });
+}
+
+bool LogOutlet::wants_raw() const noexcept {
+  return any_of(session_.logs, [](const auto& log) { return log->is_raw(); });
+}
+
+// --- records
+
+void LogOutlet::write(log::Record& record) {
+  fill_in(record);
+  if (!session_.hooks().has_on_log()) return write_to(session_.logs, record);
+  const std::optional<LogList> chosen = session_.hooks().on_log(record);
+  write_to(chosen ? *chosen : session_.logs, record);
+}
+
+void LogOutlet::fill_in(log::Record& record) const {
+  record.session = session_.id();
+  record.protocol = name_of(session_.listener().declaration.protocol);
+  record.client = client_;
+  record.account = session_.account;
+  record.user = session_.user.text();
+  record.database = session_.database.text();
+  record.server = server_;
+}
+
+void LogOutlet::write_to(const LogList& logs, const log::Record& record) {
+  if (!logs) return;
+  for (const auto& log : *logs) {
+    if (log->is_raw() || log->producer == nullptr) continue;
+    line_.clear();
+    log->log->format()(line_, record, log->options);
+    push(log, line_, log::Ring::Kind::Line);
+  }
+}
+
+void LogOutlet::write_raw(Bytes bytes) {
+  if (!session_.logs || bytes.empty()) return;
+  for (const auto& log : *session_.logs) {
+    if (!log->is_raw() || log->producer == nullptr) continue;
+    if (std::ranges::find(raw_, log) == raw_.end()) raw_.push_back(log);
+    push(log, as_text(bytes), log::Ring::Kind::Piece);
+  }
+}
+
+// Behind what is kept for the same log comes everything else of it.
+void LogOutlet::push(const std::shared_ptr<const DeclaredLog>& log, std::string_view bytes,
+                     log::Ring::Kind kind) {
+  const bool waits = std::ranges::find(kept_, log, &Kept::log) != kept_.end();
+  if (!waits && push_now(*log, bytes, kind)) return;
+  const bool may_wait = log->options.on_full == OnFull::Block &&
+                        log->producer->can_ever_hold(bytes.size());
+  if (!may_wait) return log->producer->count_dropped();
+  if (kept_.empty()) session_.services().log_waiters.enter(*this);
+  kept_.push_back({log, std::string(bytes), kind});
+}
+
+bool LogOutlet::push_now(const DeclaredLog& log, std::string_view bytes, log::Ring::Kind kind) {
+  return log.producer->push(bytes, session_.id(), kind);
+}
+
+// --- no room
+
+void LogOutlet::retry() {
+  while (!kept_.empty() && push_now(*kept_.front().log, kept_.front().bytes, kept_.front().kind)) {
+    kept_.pop_front();
+  }
+  if (!kept_.empty()) return;
+  session_.services().log_waiters.leave(*this);
+  if (room_) room_->set();
+}
+
+void LogOutlet::drop_kept() {
+  for (const Kept& kept : kept_) kept.log->producer->count_dropped();
+  kept_.clear();
+  session_.services().log_waiters.leave(*this);
+}
+
+event::Task<> LogOutlet::until_room() { co_await *room_; }
+
+event::Task<> LogOutlet::settle() {
+  if (kept_.empty()) co_return;
+  room_.emplace(session_.loop());
+  const Millis limit = kept_.front().log->options.block_timeout;
+  event::Task<> waiting = until_room();
+  const bool in_time = co_await event::within(session_.loop(), limit, std::move(waiting));
+  if (!in_time) drop_kept();
+  room_.reset();
+}
+
+}  // namespace perilune::session
