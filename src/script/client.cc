@@ -11,7 +11,6 @@
 #include "script/address.hh"
 #include "script/cgroup.hh"
 #include "script/hooks.hh"
-#include "script/later.hh"
 #include "script/log.hh"
 #include "script/tls.hh"
 
@@ -224,10 +223,6 @@ void set_index(lua_State* L) {
   lua_pushboolean(L, 0);
   lua_newtable(L);
   lua::set_functions(L, kMethods);
-  for (const char* name : kLaterMethods) {
-    push_later_function(L, name);
-    lua_setfield(L, -2, name);
-  }
   lua_pushcclosure(L, lua::guarded<index>, 3);
   lua_setfield(L, -2, "__index");
 }

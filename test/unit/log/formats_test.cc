@@ -40,7 +40,7 @@ std::string json(const Record& record, const QueryLogOptions& options = {}) {
 
 TEST_CASE("text log: one line, absent fields are dashes", "[log]") {
   CHECK(text(example()) ==
-        "2026-09-21T13:33:20.123456Z 7 127.0.0.1:1234 anna - 0.001500 SELECT\\n1\n");
+        "2026-09-21T14:13:20.123456Z 7 127.0.0.1:1234 anna - 0.001500 SELECT\\n1\n");
 }
 
 TEST_CASE("text log: notes stand behind tabs, which the text cannot hold", "[log]") {
@@ -51,7 +51,7 @@ TEST_CASE("text log: notes stand behind tabs, which the text cannot hold", "[log
   record.error = RecordError{1064, "42000", "near\n'x'"};
   record.answered = false;
   CHECK(text(record) ==
-        "2026-09-21T13:33:20.123456Z 7 127.0.0.1:1234 an\\x20na - 0.001500 a\\tb\\xff"
+        "2026-09-21T14:13:20.123456Z 7 127.0.0.1:1234 an\\x20na - 0.001500 a\\tb\\xff"
         "\tbytes=100\terror=1064 (42000) near\\n'x'\tunanswered\n");
 }
 
@@ -63,7 +63,7 @@ TEST_CASE("JSON log: an object a line, always UTF-8", "[log]") {
   const std::string line = json(record);
   CHECK(is_utf8(line));
   CHECK(line ==
-        "{\"time\": \"2026-09-21T13:33:20.123456Z\", \"session\": 7, \"protocol\": \"mysql\", "
+        "{\"time\": \"2026-09-21T14:13:20.123456Z\", \"session\": 7, \"protocol\": \"mysql\", "
         "\"client\": \"127.0.0.1:1234\", \"user\": \"anna\", \"kind\": \"query\", "
         "\"sql\": \"\xC3\xBC\xEF\xBF\xBD\\u0001\\\"\", \"duration\": 0.001500, "
         "\"first\": 0.001000, \"rows\": 1, "
@@ -112,7 +112,7 @@ TEST_CASE("logs: a message may quote the password that was masked", "[log]") {
 TEST_CASE("syslog and journal: their own frames", "[log]") {
   std::string out;
   append_syslog(out, example(), {});
-  CHECK(out.substr(0, 35) == "<134>1 2026-09-21T13:33:20.123456Z ");
+  CHECK(out.substr(0, 35) == "<134>1 2026-09-21T14:13:20.123456Z ");
   CHECK(out.find(" statement - 2026") != std::string::npos);
   CHECK(out.find('\n') == std::string::npos);
   out.clear();
