@@ -149,7 +149,7 @@ void Worker::use_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs) {
         std::ranges::any_of(logs_, [&log](const auto& weak) { return weak.lock() == log; });
     if (is_known) continue;
     log->producer(index_).set_room_function(
-        [this] { mailbox_.post([this] { services_.log_waiters.retry(); }); });
+        [this] { mailbox_.post([this] { services_.log_outlets.retry(); }); });
     logs_.push_back(log);
   }
 }

@@ -26,9 +26,12 @@ void append_word(std::string& out, std::string_view text) {
     out.append("- ");
     return;
   }
-  std::string escaped;
-  append_escaped(escaped, text, kWhole);
-  for (const char c : escaped) c == ' ' ? out.append("\\x20") : out.append(1, c);
+  for (std::size_t blank = text.find(' '); blank != text.npos; blank = text.find(' ')) {
+    append_escaped(out, text.substr(0, blank), kWhole);
+    out.append("\\x20");
+    text.remove_prefix(blank + 1);
+  }
+  append_escaped(out, text, kWhole);
   out.push_back(' ');
 }
 

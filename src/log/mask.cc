@@ -29,9 +29,20 @@ bool contains_letters(std::string_view text, std::string_view letters) noexcept 
   return !found.empty();
 }
 
-// Every secret that is looked for stands behind one of these.
+// A word that has its letter `at` there in the text.
+bool stands_around(std::string_view text, std::size_t there, std::string_view word,
+                   std::size_t at) noexcept {
+  return there >= at && same_letters(text.substr(there - at, word.size()), word);
+}
+
+// Every secret that is looked for stands behind one of these, whose rarest letters are F and W.
 bool may_hold_secret(std::string_view text) noexcept {
-  return contains_letters(text, "IDENTIFIED") || contains_letters(text, "PASSW");
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int letter = text[i] | 0x20;
+    if (letter == 'f' && stands_around(text, i, "IDENTIFIED", 6)) return true;
+    if (letter == 'w' && stands_around(text, i, "PASSW", 4)) return true;
+  }
+  return false;
 }
 
 struct Token {
@@ -97,12 +108,27 @@ class Scanner {
     const char first = sql_[at_];
     if (first == '\'' || first == '"') return scan_quoted(first, Token::Kind::String);
     if (first == '`') return scan_quoted(first, Token::Kind::Name);
+    if (first == '$' && dollar_tag() > 0) return scan_dollar_quoted();
     if (is_of_word(first)) {
       while (at_ < sql_.size() && is_of_word(sql_[at_])) ++at_;
       return Token::Kind::Word;
     }
     ++at_;
     return first == '?' ? Token::Kind::Parameter : Token::Kind::Symbol;
+  }
+
+  // PostgreSQL's $$…$$ and $tag$…$tag$: the size of what stands at both ends; 0: there is none.
+  std::size_t dollar_tag() const noexcept {
+    std::size_t size = 1;
+    while (is_of_word(peek(size)) && peek(size) != '$') ++size;
+    return peek(size) == '$' ? size + 1 : 0;
+  }
+
+  Token::Kind scan_dollar_quoted() noexcept {
+    const std::string_view tag = sql_.substr(at_, dollar_tag());
+    at_ += tag.size();
+    move_behind(tag);
+    return Token::Kind::String;
   }
 
   Token::Kind scan_quoted(char quote, Token::Kind kind) noexcept {
@@ -203,8 +229,8 @@ class Context {
 
   // Character sets, prefixes of strings and functions around a password.
   static bool leads_to_value(std::string_view word) noexcept {
-    constexpr std::string_view kWords[] = {"AS", "BY", "CONCAT", "E", "N", "REPLACE",
-                                           "TO", "U", "USING", "X", "IS", "LIKE"};
+    constexpr std::string_view kWords[] = {"AS", "BY", "CONCAT", "E", "N",  "REPLACE",
+                                           "TO", "U",  "USING",  "X", "IS", "LIKE"};
     return word.starts_with('_') || std::ranges::any_of(kWords, [word](std::string_view known) {
              return same_letters(word, known);
            });

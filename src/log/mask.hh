@@ -6,8 +6,8 @@
 namespace perilune::log {
 
 struct Masked {
-  bool changed = false;            // a secret was found; else `text` is empty
-  bool hides_parameters = false;   // a parameter stands where a secret is expected
+  bool changed = false;           // a secret was found; else `text` is empty
+  bool hides_parameters = false;  // a parameter stands where a secret is expected
   std::string text;
 };
 

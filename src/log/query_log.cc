@@ -33,11 +33,11 @@ Producer::Producer(QueryLog& log, Waker& waker)
 
 // Behind the mark the writer tells when it has made room; that between the first attempt and the
 // mark is found by the second one.
-bool Producer::push(std::string_view bytes, std::uint32_t session, Ring::Kind kind) noexcept {
-  bool pushed = ring_.push(bytes, session, kind);
+bool Producer::push(std::string_view bytes, std::uint32_t session) noexcept {
+  bool pushed = ring_.push(bytes, session);
   if (!pushed) {
     awaits_room_.store(true, std::memory_order_seq_cst);
-    pushed = ring_.push(bytes, session, kind);
+    pushed = ring_.push(bytes, session);
   }
   waker_.wake();
   auto& high_water = log_.counters().high_water;
@@ -56,6 +56,27 @@ void Producer::count_dropped(std::uint64_t items) noexcept {
 void Producer::set_room_function(UniqueFunction<void()> function) {
   const std::lock_guard lock{mutex_};
   room_ = std::move(function);
+}
+
+void Producer::end_session(std::uint32_t session) {
+  {
+    const std::lock_guard lock{mutex_};
+    ends_.push_back({ring_.end(), session});
+    has_ends_.store(true, std::memory_order_release);
+  }
+  waker_.wake();
+}
+
+std::optional<Producer::EndOfSession> Producer::next_end() {
+  if (!has_ends_.load(std::memory_order_acquire)) return std::nullopt;
+  const std::lock_guard lock{mutex_};
+  return ends_.front();
+}
+
+void Producer::pop_end() {
+  const std::lock_guard lock{mutex_};
+  ends_.pop_front();
+  has_ends_.store(!ends_.empty(), std::memory_order_release);
 }
 
 void Producer::tell_room() {

@@ -2,8 +2,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -35,8 +37,8 @@ class Waker {
 struct QueryLogCounters {
   std::atomic<std::uint64_t> written{0};
   std::atomic<std::uint64_t> dropped{0};
-  std::atomic<std::uint64_t> bytes{0};   // written
-  std::atomic<std::uint64_t> errors{0};  // of the destination
+  std::atomic<std::uint64_t> bytes{0};       // written
+  std::atomic<std::uint64_t> errors{0};      // of the destination
   std::atomic<std::uint64_t> high_water{0};  // most bytes that a queue has held
 };
 
@@ -51,7 +53,9 @@ class Producer {
 
   // --- the worker's thread
   // False: the queue is full, and the room function will be called once there is room.
-  bool push(std::string_view bytes, std::uint32_t session, Ring::Kind kind) noexcept;
+  bool push(std::string_view bytes, std::uint32_t session) noexcept;
+  // It is told to the sink behind what was pushed, and cannot be lost.
+  void end_session(std::uint32_t session);
   bool can_ever_hold(std::size_t size) const noexcept { return ring_.can_ever_hold(size); }
   void count_dropped(std::uint64_t items = 1) noexcept;
   const QueryLog& log() const noexcept { return log_; }
@@ -61,13 +65,21 @@ class Producer {
   // --- the writer's thread
   Ring& ring() noexcept { return ring_; }
   void tell_room();
+  struct EndOfSession {
+    std::uint64_t position;  // in the ring
+    std::uint32_t session;
+  };
+  std::optional<EndOfSession> next_end();
+  void pop_end();
 
  private:
   QueryLog& log_;
   Waker& waker_;
   Ring ring_;
   std::atomic<bool> awaits_room_{false};
-  std::mutex mutex_;
+  std::atomic<bool> has_ends_{false};
+  std::mutex mutex_;  // of what follows
+  std::deque<EndOfSession> ends_;
   UniqueFunction<void()> room_;
 };
 

@@ -13,12 +13,9 @@ namespace perilune::log {
 // its capacity; an item of more than half of that never fits.
 class Ring {
  public:
-  enum class Kind : std::uint8_t { Line, Piece, EndOfSession };
-
   struct Item {
     std::string_view bytes;  // valid until it is popped
     std::uint32_t session = 0;
-    Kind kind = Kind::Line;
     std::uint64_t end = 0;  // for pop()
   };
 
@@ -27,12 +24,20 @@ class Ring {
   Ring& operator=(const Ring&) = delete;
 
   // --- the writing thread
-  bool push(std::string_view bytes, std::uint32_t session, Kind kind) noexcept;  // false: no room
+  bool push(std::string_view bytes, std::uint32_t session) noexcept;  // false: no room
+  // A position: what is pushed from now on comes behind it.
+  std::uint64_t end() const noexcept { return tail_.load(std::memory_order_relaxed); }
   bool can_ever_hold(std::size_t size) const noexcept { return needed(size) <= capacity_ / 2; }
 
   // --- the reading thread
-  // The items at the front: at least one if there is any, then no more than these.
-  void peek(std::vector<Item>& items, std::size_t most_items, std::size_t most_bytes) const;
+  // How much is looked at: at least one item if there is any before the position, then no more
+  // than these.
+  struct Part {
+    std::size_t items;
+    std::size_t bytes;
+    std::uint64_t before = UINT64_MAX;
+  };
+  void peek(std::vector<Item>& items, const Part& part) const;
   void pop(std::uint64_t end) noexcept { head_.store(end, std::memory_order_seq_cst); }
 
   // --- any thread
@@ -44,7 +49,7 @@ class Ring {
 
  private:
   struct Header {
-    std::uint32_t size_and_kind;  // the kind in the two upper bits
+    std::uint32_t size;
     std::uint32_t session;
   };
 

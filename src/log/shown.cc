@@ -124,14 +124,15 @@ void append_time(std::string& out, WallTime time) {
 }
 
 void append_seconds(std::string& out, std::chrono::duration<double> time) {
-  fmt::format_to(std::back_inserter(out), "{:.6f}", time.count());
+  const auto micros = std::chrono::round<std::chrono::microseconds>(time).count();
+  fmt::format_to(std::back_inserter(out), "{}.{:06}", micros / 1000000, micros % 1000000);
 }
 
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   while (!text.empty()) {
-    const auto plain = static_cast<std::size_t>(
-        std::ranges::find_if_not(text, is_plain) - text.begin());
+    const auto plain =
+        static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);
     if (text.empty()) break;

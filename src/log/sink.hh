@@ -24,6 +24,8 @@ class Sink {
   virtual ~Sink() = default;
 
   virtual Outcome write(std::span<const Ring::Item> items) = 0;
+  // What comes under this number from now on is another session's.
+  virtual void end_session(std::uint32_t /*session*/) {}
   // What to wait for while the destination is busy, or there is something of its own to send.
   virtual void wait_for(std::vector<pollfd>& polled) const = 0;
   // Sends what the sink still holds; true: there is no more.

@@ -32,8 +32,7 @@ void block_all_signals() noexcept {
 
 }  // namespace
 
-Writer::Writer(MakeSink make_sink, const Logger& logger)
-    : make_sink_(make_sink), logger_(logger) {}
+Writer::Writer(MakeSink make_sink, const Logger& logger) : make_sink_(make_sink), logger_(logger) {}
 
 Writer::~Writer() { finish(Millis{0}); }
 
@@ -104,13 +103,21 @@ void Writer::look_at(Entry& entry) {
 
 // One batch; false: there is more.
 bool Writer::drain(Entry& entry, Producer& producer) {
-  producer.ring().peek(items_, kMostItems, kMostBytes);
-  if (items_.empty()) return true;
+  producer.ring().peek(items_, {kMostItems, kMostBytes});
+  // Looked for behind the items: those that came after an end are not seen without it.
+  const auto end = producer.next_end();
+  if (end) producer.ring().peek(items_, {kMostItems, kMostBytes, end->position});
+  if (items_.empty()) {
+    if (!end) return true;
+    entry.log->sink().end_session(end->session);
+    producer.pop_end();
+    return false;
+  }
   const Sink::Outcome outcome = entry.log->sink().write(items_);
   take(entry, producer, outcome);
   const bool all = outcome.done == items_.size();
   entry.is_busy = entry.is_busy || (!all && outcome.error == 0);
-  return all && producer.ring().used() == 0;
+  return all && producer.ring().used() == 0 && !end;
 }
 
 void Writer::take(Entry& entry, Producer& producer, const Sink::Outcome& outcome) {
@@ -127,8 +134,7 @@ void Writer::take(Entry& entry, Producer& producer, const Sink::Outcome& outcome
     failed(entry, outcome.error);
   } else if (outcome.done > outcome.lost && entry.back_off.count() > 0) {
     entry.back_off = Millis{0};
-    logger_.notice("query log can be written again",
-                   field("log", entry.log->options().target));
+    logger_.notice("query log can be written again", field("log", entry.log->options().target));
   }
 }
 
@@ -210,7 +216,7 @@ void Writer::drop_rest() {
     std::uint64_t dropped = 0;
     for (const auto& producer : entry->log->producers()) {
       do {
-        producer->ring().peek(items_, kMostItems, kMostBytes);
+        producer->ring().peek(items_, {kMostItems, kMostBytes});
         dropped += items_.size();
         if (!items_.empty()) producer->ring().pop(items_.back().end);
       } while (!items_.empty());

@@ -37,6 +37,21 @@ std::string with_traceback(const std::string& message, const std::string& traceb
   return lines > 2 ? message + "\n" + traceback : message;
 }
 
+std::string_view function_of(log::QueryLogOptions::Where where) noexcept {
+  using enum log::QueryLogOptions::Where;
+  switch (where) {
+    case File:
+      return "log_file";
+    case Socket:
+      return "log_socket";
+    case Syslog:
+      return "log_syslog";
+    case Journal:
+      break;
+  }
+  return "log_journal";
+}
+
 }  // namespace
 
 Host::Host(event::Loop& loop, HostOptions options)
@@ -177,6 +192,9 @@ std::string Host::describe() const {
   }
   for (const auto& control : declaration_.controls) {
     text += fmt::format("control_listen {}\n", control.label);
+  }
+  for (const auto& log : declaration_.logs) {
+    text += fmt::format("{} {}\n", function_of(log.where), log.target);
   }
   const auto& settings = declaration_.settings;
   text += fmt::format("workers {}\n", settings.workers ? std::to_string(*settings.workers)

@@ -28,14 +28,15 @@ constexpr std::array<std::string_view, 8> kFileOptions{
 constexpr std::array<std::string_view, 8> kSocketOptions{
     "block_timeout", "buffer", "format", "mask", "max_statement", "on_full", "parameters", "type"};
 constexpr std::array<std::string_view, 9> kSyslogOptions{
-    "address", "block_timeout", "buffer",     "format", "mask", "max_statement",
-    "on_full", "parameters",    "type"};
+    "address",       "block_timeout", "buffer",     "format", "mask",
+    "max_statement", "on_full",       "parameters", "type"};
 constexpr std::array<std::string_view, 7> kJournalOptions{
     "address", "block_timeout", "buffer", "mask", "max_statement", "on_full", "parameters"};
 
 constexpr const char* kSyslogSocket = "/dev/log";
 constexpr const char* kJournalSocket = "/run/systemd/journal/socket";
 constexpr std::uint64_t kMostStatement = 1 << 20;
+constexpr std::uint64_t kLeastBuffer = 4 << 10;
 constexpr std::uint64_t kMostBuffer = 1 << 30;
 // A text, what it was before, its parameters, and escapes that take up to six bytes for one.
 constexpr std::uint64_t kBufferPerStatement = 16;
@@ -54,7 +55,8 @@ void read_word(const lua::Options& options, std::string_view name,
   const auto found = std::ranges::find(words, *text, &Word<T>::word);
   if (found == words.end()) {
     std::string known;
-    for (const auto& word : words) known += fmt::format("{}'{}'", known.empty() ? "" : ", ", word.word);
+    for (const auto& word : words)
+      known += fmt::format("{}'{}'", known.empty() ? "" : ", ", word.word);
     options.fail(name, known + " expected");
   }
   value = found->value;
@@ -70,7 +72,8 @@ void read_words(const lua::Options& options, Options& read) {
       {{"stream", Options::Type::Stream}, {"dgram", Options::Type::Datagram}}};
   if (read.where != Options::Where::Journal) read_word(options, "format", kFormats, read.format);
   read_word(options, "on_full", kOnFull, read.on_full);
-  const bool has_type = read.where == Options::Where::Socket || read.where == Options::Where::Syslog;
+  const bool has_type =
+      read.where == Options::Where::Socket || read.where == Options::Where::Syslog;
   if (has_type) read_word(options, "type", kTypes, read.type);
 }
 
@@ -82,10 +85,10 @@ void check(const lua::Options& options, const Options& read) {
   if (read.max_statement == 0 || read.max_statement > kMostStatement) {
     options.fail("max_statement", "1 to '1M' expected");
   }
-  const std::uint64_t least = read.max_statement * kBufferPerStatement;
+  const std::uint64_t least = std::max(kLeastBuffer, read.max_statement * kBufferPerStatement);
   if (read.buffer < least || read.buffer > kMostBuffer) {
-    options.fail("buffer", fmt::format("{} to '1G' expected: {} times max_statement", least,
-                                       kBufferPerStatement));
+    options.fail("buffer", fmt::format("{} to '1G' expected: 4096, and {} times max_statement",
+                                       least, kBufferPerStatement));
   }
 }
 
@@ -125,8 +128,10 @@ struct Counter {
 };
 
 constexpr Counter kCounters[] = {
-    {"bytes", &log::QueryLogCounters::bytes},     {"dropped", &log::QueryLogCounters::dropped},
-    {"errors", &log::QueryLogCounters::errors},   {"high_water", &log::QueryLogCounters::high_water},
+    {"bytes", &log::QueryLogCounters::bytes},
+    {"dropped", &log::QueryLogCounters::dropped},
+    {"errors", &log::QueryLogCounters::errors},
+    {"high_water", &log::QueryLogCounters::high_water},
     {"written", &log::QueryLogCounters::written},
 };
 

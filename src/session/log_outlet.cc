@@ -1,6 +1,7 @@
 #include "session/log_outlet.hh"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "event/first_of.hh"
@@ -14,6 +15,7 @@ using OnFull = log::QueryLogOptions::OnFull;
 
 // For what on_log decides about without a log of the client's.
 constexpr std::uint64_t kUsualStatement = log::QueryLogOptions{}.max_statement;
+constexpr std::size_t kRawPiece = 16 * 1024;
 
 template <typename Predicate>
 bool any_of(const LogList& logs, Predicate predicate) noexcept {
@@ -22,7 +24,7 @@ bool any_of(const LogList& logs, Predicate predicate) noexcept {
 
 }  // namespace
 
-void LogWaiters::retry() {
+void LogOutlets::retry() {
   const std::vector<LogOutlet*> all = waiting_;
   for (LogOutlet* const outlet : all) outlet->retry();
 }
@@ -35,8 +37,7 @@ LogOutlet::LogOutlet(Session& session)
 LogOutlet::~LogOutlet() {
   retry();
   drop_kept();
-  for (const auto& log : raw_) push_now(*log, {}, log::Ring::Kind::EndOfSession);
-  session_.services().log_waiters.leave(*this);
+  for (const Raw& raw : raw_) raw.log->producer->end_session(session_.id());
 }
 
 // --- what is wanted
@@ -78,54 +79,82 @@ void LogOutlet::fill_in(log::Record& record) const {
 
 void LogOutlet::write_to(const LogList& logs, const log::Record& record) {
   if (!logs) return;
+  std::string& line = session_.services().log_outlets.line();
   for (const auto& log : *logs) {
     if (log->is_raw() || log->producer == nullptr) continue;
-    line_.clear();
-    log->log->format()(line_, record, log->options);
-    push(log, line_, log::Ring::Kind::Line);
+    line.clear();
+    log->log->format()(line, record, log->options);
+    push(log, line);
   }
 }
 
 void LogOutlet::write_raw(Bytes bytes) {
   if (!session_.logs || bytes.empty()) return;
   for (const auto& log : *session_.logs) {
-    if (!log->is_raw() || log->producer == nullptr) continue;
-    if (std::ranges::find(raw_, log) == raw_.end()) raw_.push_back(log);
-    push(log, as_text(bytes), log::Ring::Kind::Piece);
+    if (log->is_raw() && log->producer != nullptr) write_raw_to(log, bytes);
   }
 }
 
-// Behind what is kept for the same log comes everything else of it.
-void LogOutlet::push(const std::shared_ptr<const DeclaredLog>& log, std::string_view bytes,
-                     log::Ring::Kind kind) {
-  const bool waits = std::ranges::find(kept_, log, &Kept::log) != kept_.end();
-  if (!waits && push_now(*log, bytes, kind)) return;
-  const bool may_wait = log->options.on_full == OnFull::Block &&
-                        log->producer->can_ever_hold(bytes.size());
-  if (!may_wait) return log->producer->count_dropped();
-  if (kept_.empty()) session_.services().log_waiters.enter(*this);
-  kept_.push_back({log, std::string(bytes), kind});
+// In pieces that fit the smallest queue.
+void LogOutlet::write_raw_to(const std::shared_ptr<const DeclaredLog>& log, Bytes bytes) {
+  auto raw = std::ranges::find(raw_, log, &Raw::log);
+  if (raw == raw_.end()) {
+    raw_.push_back({log});
+    raw = std::prev(raw_.end());
+  }
+  const std::size_t most = std::min<std::size_t>(kRawPiece, log->options.buffer / 4);
+  while (!bytes.empty() && !raw->is_lost) {
+    const Bytes piece = bytes.first(std::min(bytes.size(), most));
+    bytes = bytes.subspan(piece.size());
+    raw->is_lost = !push(log, as_text(piece));
+  }
 }
 
-bool LogOutlet::push_now(const DeclaredLog& log, std::string_view bytes, log::Ring::Kind kind) {
-  return log.producer->push(bytes, session_.id(), kind);
+// Behind what is kept for the same log comes everything else of it. False: it is dropped.
+bool LogOutlet::push(const std::shared_ptr<const DeclaredLog>& log, std::string_view bytes) {
+  const bool waits = std::ranges::find(kept_, log, &Kept::log) != kept_.end();
+  if (!waits && push_now(*log, bytes)) return true;
+  const bool may_wait =
+      log->options.on_full == OnFull::Block && log->producer->can_ever_hold(bytes.size());
+  if (!may_wait) {
+    log->producer->count_dropped();
+    return false;
+  }
+  if (kept_.empty()) session_.services().log_outlets.enter(*this);
+  kept_.push_back({log, std::string(bytes)});
+  return true;
+}
+
+bool LogOutlet::push_now(const DeclaredLog& log, std::string_view bytes) {
+  return log.producer->push(bytes, session_.id());
 }
 
 // --- no room
 
+// Those of another log need not wait for the first one's.
 void LogOutlet::retry() {
-  while (!kept_.empty() && push_now(*kept_.front().log, kept_.front().bytes, kept_.front().kind)) {
-    kept_.pop_front();
-  }
+  if (kept_.empty()) return;
+  std::vector<const DeclaredLog*> full;
+  std::erase_if(kept_, [&](const Kept& kept) {
+    if (std::ranges::find(full, kept.log.get()) != full.end()) return false;
+    const bool pushed = push_now(*kept.log, kept.bytes);
+    if (!pushed) full.push_back(kept.log.get());
+    return pushed;
+  });
   if (!kept_.empty()) return;
-  session_.services().log_waiters.leave(*this);
+  session_.services().log_outlets.leave(*this);
   if (room_) room_->set();
 }
 
 void LogOutlet::drop_kept() {
-  for (const Kept& kept : kept_) kept.log->producer->count_dropped();
+  if (kept_.empty()) return;
+  for (const Kept& kept : kept_) {
+    kept.log->producer->count_dropped();
+    const auto raw = std::ranges::find(raw_, kept.log, &Raw::log);
+    if (raw != raw_.end()) raw->is_lost = true;
+  }
   kept_.clear();
-  session_.services().log_waiters.leave(*this);
+  session_.services().log_outlets.leave(*this);
 }
 
 event::Task<> LogOutlet::until_room() { co_await *room_; }

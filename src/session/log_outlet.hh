@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,16 +17,18 @@ namespace perilune::session {
 class LogOutlet;
 class Session;
 
-// A worker's sessions whose logs are full.
-class LogWaiters {
+// What the outlets of one worker share: who waits for room, and where records are formatted.
+class LogOutlets {
  public:
   void enter(LogOutlet& outlet) { waiting_.push_back(&outlet); }
   void leave(LogOutlet& outlet) noexcept { std::erase(waiting_, &outlet); }
   // Some log has room again. Called from the worker's loop.
   void retry();
+  std::string& line() noexcept { return line_; }
 
  private:
   std::vector<LogOutlet*> waiting_;
+  std::string line_;
 };
 
 // From a session to its logs: asks the script where a record goes, formats it and hands it over.
@@ -55,18 +56,21 @@ class LogOutlet {
   event::Task<> settle();
 
  private:
-  friend class LogWaiters;
+  friend class LogOutlets;
   struct Kept {
     std::shared_ptr<const DeclaredLog> log;
     std::string bytes;
-    log::Ring::Kind kind;
+  };
+  struct Raw {
+    std::shared_ptr<const DeclaredLog> log;
+    bool is_lost = false;  // something is missing: the rest is worth nothing
   };
 
   void fill_in(log::Record& record) const;
   void write_to(const LogList& logs, const log::Record& record);
-  void push(const std::shared_ptr<const DeclaredLog>& log, std::string_view bytes,
-            log::Ring::Kind kind);
-  bool push_now(const DeclaredLog& log, std::string_view bytes, log::Ring::Kind kind);
+  void write_raw_to(const std::shared_ptr<const DeclaredLog>& log, Bytes bytes);
+  bool push(const std::shared_ptr<const DeclaredLog>& log, std::string_view bytes);
+  bool push_now(const DeclaredLog& log, std::string_view bytes);
   void retry();
   void drop_kept();
   event::Task<> until_room();
@@ -74,10 +78,9 @@ class LogOutlet {
   Session& session_;
   const std::string client_;
   const std::string server_;
-  std::string line_;
-  std::deque<Kept> kept_;
+  std::vector<Kept> kept_;
   std::optional<event::Latch> room_;
-  std::vector<std::shared_ptr<const DeclaredLog>> raw_;  // that were given something
+  std::vector<Raw> raw_;  // that were given something
 };
 
 }  // namespace perilune::session

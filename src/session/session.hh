@@ -37,7 +37,7 @@ struct Services {
   stats::Cells& metrics;
   Directory* directory = nullptr;  // null: these sessions are all there are
   SharedText::Pool texts{};
-  LogWaiters log_waiters{};
+  LogOutlets log_outlets{};
 };
 
 class RsaKeySource;

@@ -60,7 +60,8 @@ log::Sink::Outcome File::write(std::span<const log::Ring::Item> items) {
   Outcome outcome;
   while (outcome.done < items.size()) {
     gather(items.subspan(outcome.done));
-    const ssize_t written = ::writev(file_.value(), pieces_.data(), static_cast<int>(pieces_.size()));
+    const ssize_t written =
+        ::writev(file_.value(), pieces_.data(), static_cast<int>(pieces_.size()));
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
       outcome.error = errno == EAGAIN ? 0 : errno;

@@ -12,7 +12,9 @@ namespace perilune::sinks {
 
 namespace {
 
-std::string prefix_of(const log::Ring::Item& item) { return std::to_string(item.bytes.size()) + ' '; }
+std::string prefix_of(const log::Ring::Item& item) {
+  return std::to_string(item.bytes.size()) + ' ';
+}
 
 }  // namespace
 
@@ -81,7 +83,8 @@ void Socket::write_datagrams(std::span<const log::Ring::Item> items, Outcome& ou
   for (const auto& item : items) {
     int error = connection_.send(item.bytes) < 0 ? errno : 0;
     const bool too_large = error == EMSGSIZE || error == ENOBUFS;
-    if (too_large && framing_ == Framing::Journal) error = send_as_file(connection_.fd(), item.bytes);
+    if (too_large && framing_ == Framing::Journal)
+      error = send_as_file(connection_.fd(), item.bytes);
     if (error == EAGAIN) return;
     if (error != 0 && error != EMSGSIZE) return failed(error, outcome);
     ++outcome.done;

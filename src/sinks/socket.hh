@@ -15,9 +15,9 @@ namespace perilune::sinks {
 class Socket final : public log::Sink {
  public:
   enum class Framing : std::uint8_t {
-    None,    // streams: items end by themselves; datagrams: an item each
-    Counted, // "123 " before each, RFC 6587
-    Journal, // datagrams; what is too large for one goes as a file in memory
+    None,     // streams: items end by themselves; datagrams: an item each
+    Counted,  // "123 " before each, RFC 6587
+    Journal,  // datagrams; what is too large for one goes as a file in memory
   };
 
   Socket(net::Address address, int type, Framing framing) noexcept

@@ -15,8 +15,7 @@ constexpr std::uint16_t kSyslogPort = 514;
 std::unique_ptr<log::Sink> make_syslog(const log::QueryLogOptions& options) {
   const net::Address address = address_of("log_syslog", options.target, kSyslogPort);
   const int type = socket_type(options);
-  const auto framing =
-      type == SOCK_STREAM ? Socket::Framing::Counted : Socket::Framing::None;
+  const auto framing = type == SOCK_STREAM ? Socket::Framing::Counted : Socket::Framing::None;
   return std::make_unique<Socket>(address, type, framing);
 }
 

@@ -27,6 +27,7 @@ Verdict CommandPhase::from_client(Bytes data) {
     return {0, undecided ? Verdict::Then::Hold : Verdict::Then::Wait};
   }
   if (is_changing()) return {0, Verdict::Then::Wait};
+  if (log_) log_->bytes_arrived();
   const bool waits_for_answers = log_ && log_->is_full() && exchange_.client_at_border();
   if (waits_for_answers) return {0, Verdict::Then::Wait};
   const std::uint32_t before = exchange_.commands();
@@ -74,6 +75,7 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
 }
 
 Verdict CommandPhase::from_server(Bytes data) {
+  if (log_) log_->bytes_arrived();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
   mind_escapes();

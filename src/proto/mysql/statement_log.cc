@@ -18,6 +18,10 @@ namespace {
 
 constexpr std::size_t kLongestCommand = 1024;  // but for those with texts
 constexpr std::size_t kLongestError = 1024;
+constexpr std::string_view kUnknown = "(prepared before statements were logged)";
+// Of memory and places that are kept for the next statement.
+constexpr std::size_t kKeptBytes = 2048;
+constexpr std::size_t kKeptPlaces = 8;
 
 // Statements and commands with an effect; the others are matters of the connection.
 const char* kind_of(Command command) noexcept {
@@ -48,29 +52,55 @@ bool executes(Command command) noexcept {
 
 Command command_of(Bytes payload) noexcept { return static_cast<Command>(payload.front()); }
 
-std::size_t cost_of(const wire::BoundParameters& parameters) noexcept {
-  std::size_t cost = 0;
-  for (const auto& row : parameters.rows) {
-    cost += sizeof row + row.size() * sizeof(BoundValue);
-    for (const BoundValue& value : row) {
-      const auto* const text = std::get_if<std::string>(&value);
-      if (text != nullptr) cost += text->size();
-    }
-  }
-  return cost;
-}
-
 void add(std::optional<std::uint64_t>& sum, std::uint64_t more) noexcept {
   sum = sum.value_or(0) + more;
 }
 
 }  // namespace
 
-StatementLog::StatementLog(session::Session& session, std::size_t outstanding)
-    : outlet_(session), due_(outstanding) {}
+// --- statements on their way
+
+void LoggedStatement::clear() noexcept {
+  std::string memory = std::move(payload);
+  *this = {};
+  if (memory.capacity() > kKeptBytes) return;
+  memory.clear();
+  payload = std::move(memory);
+}
+
+std::size_t LoggedStatement::cost() const noexcept {
+  std::size_t sum = payload.size() + original.size();
+  if (command == Command::StmtPrepare && prepared) sum += prepared->text.size();
+  for (const auto& [number, data] : long_data) sum += data.size();
+  return sum;
+}
+
+LoggedStatement& LoggedStatements::push() {
+  if (count_ == places_.size()) {
+    std::ranges::rotate(places_, places_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+    places_.resize(std::max<std::size_t>(1, count_ * 2));
+  }
+  ++count_;
+  return back();
+}
+
+void LoggedStatements::pop() noexcept {
+  front().clear();
+  first_ = (first_ + 1) % places_.size();
+  if (--count_ == 0 && places_.size() > kKeptPlaces) {
+    places_ = {};
+    first_ = 0;
+  }
+}
+
+StatementLog::StatementLog(session::Session& session, std::size_t outstanding) : outlet_(session) {
+  for (std::size_t i = 0; i < outstanding; ++i) due_.push();
+}
 
 StatementLog::~StatementLog() {
-  for (Statement& statement : due_) end(statement, false);
+  bytes_arrived();
+  for (; !due_.empty(); due_.pop()) end(due_.front(), false);
 }
 
 // --- commands
@@ -83,8 +113,11 @@ std::size_t StatementLog::worth_gathering(Command command) const noexcept {
   return kLongestCommand;
 }
 
+// A server may answer before all of a command is here: it has its place from the beginning.
 void StatementLog::command_begins(Command command) {
   is_arriving_ = true;
+  is_silent_ = wire::answer_form(command) == wire::AnswerForm::None;
+  if (!is_silent_) due_.push().command = command;
   most_ = worth_gathering(command);
   gathered_.clear();
   size_ = 0;
@@ -94,80 +127,58 @@ void StatementLog::command_bytes(Bytes piece) {
   if (!is_arriving_) return;
   size_ += piece.size();
   const std::size_t room = most_ - std::min(most_, gathered_.size());
-  gathered_.append(as_text(piece.first(std::min(room, piece.size()))));
+  const Bytes part = piece.first(std::min(room, piece.size()));
+  const std::size_t needed = gathered_.size() + part.size();
+  if (needed > gathered_.capacity()) {
+    gathered_.reserve(std::min(most_, std::max(needed, 2 * gathered_.capacity())));
+  }
+  gathered_.append(as_text(part));
 }
 
 void StatementLog::command_ends() {
   if (!std::exchange(is_arriving_, false)) return;
-  const Bytes payload = as_bytes(gathered_);
-  if (wire::answer_form(command_of(payload)) == wire::AnswerForm::None) {
-    note_silent(payload);
-  } else {
-    push(make(payload, size_));
-  }
+  if (is_silent_) return note_silent(as_bytes(gathered_));
+  LoggedStatement& statement = due_.back();
+  statement.payload.swap(gathered_);
+  statement.size = size_;
+  make(statement);
+  held_ += statement.cost();
 }
 
 void StatementLog::note_silent(Bytes payload) {
   const Command command = command_of(payload);
   if (command == Command::StmtSendLongData && outlet_.wants_parameters()) {
-    texts_.add_long_data(payload);
+    texts_.add_long_data(payload, size_, outlet_.max_statement());
   }
   if (command != Command::StmtClose) return;
   if (const auto id = wire::decode_statement_id(payload)) texts_.close(*id);
 }
 
-void StatementLog::push(Statement statement) {
-  held_ += statement.cost;
-  due_.push_back(std::move(statement));
-}
-
-StatementLog::Statement StatementLog::make(Bytes payload, std::uint64_t size) {
-  Statement statement;
-  statement.command = command_of(payload);
+// Of a payload that has at least its first byte.
+void StatementLog::make(LoggedStatement& statement) {
+  statement.command = command_of(as_bytes(statement.payload));
   statement.kind = kind_of(statement.command);
   statement.time = std::chrono::system_clock::now();
-  statement.sent = Clock::now();
+  statement.sent = now_;
   statement.backslash_escapes = backslash_escapes_;
-  if (executes(statement.command)) {
-    make_execution(statement, payload, size);
-  } else if (statement.kind != nullptr) {
-    make_text(statement, payload, size);
-  }
+  if (executes(statement.command)) make_execution(statement);
   if (statement.command == Command::ResetConnection) texts_.clear();
-  statement.cost = statement.text.size() + cost_of(statement.parameters);
-  return statement;
+  if (statement.command == Command::StmtReset) {
+    make_execution(statement);  // what it would have been given is taken away
+    statement.prepared.reset();
+  }
+  if (statement.command != Command::StmtPrepare) return;
+  statement.prepared =
+      texts_.begin(std::string_view(statement.payload).substr(1), statement.size - 1);
+  statement.payload.resize(1);
 }
 
-void StatementLog::make_text(Statement& statement, Bytes payload, std::uint64_t size) {
-  if (!has_text(statement.command)) {
-    statement.text = wire::describe_command(payload);
-    statement.size = statement.text.size();
-    return;
-  }
-  const std::string_view text = as_text(payload.subspan(1));
-  statement.size = size - 1;
-  statement.text = text;
-  if (statement.command == Command::StmtPrepare) {
-    statement.prepared = texts_.begin(text, statement.size);
-  }
-}
-
-void StatementLog::make_execution(Statement& statement, Bytes payload, std::uint64_t size) {
-  const auto id = wire::decode_statement_id(payload);
+void StatementLog::make_execution(LoggedStatement& statement) {
+  const auto id = wire::decode_statement_id(as_bytes(statement.payload));
   statement.prepared = texts_.find(id ? *id : 0);
-  PreparedTexts::Prepared& prepared = *statement.prepared;
-  if (!prepared.is_known) {
-    statement.text = "(prepared before statements were logged)";
-    statement.size = statement.text.size();
-    return;
-  }
-  if (!outlet_.wants_parameters()) return;
-  statement.parameters =
-      statement.command == Command::StmtBulkExecute
-          ? wire::decode_bulk(payload, prepared.count, prepared.types)
-          : wire::decode_execute(payload, prepared.count, prepared.types, prepared.long_data);
-  statement.parameters.cut = statement.parameters.cut || size > payload.size();
-  texts_.forget_long_data(prepared);
+  if (!statement.prepared) return;
+  statement.long_data = texts_.take_long_data(*statement.prepared);
+  statement.cuts_long_data = std::exchange(statement.prepared->cuts_long_data, false);
 }
 
 CommandStart StatementLog::start_of(Bytes input) const {
@@ -183,8 +194,12 @@ CommandStart StatementLog::start_of(Bytes input) const {
 }
 
 void StatementLog::replaced(const CommandStart& original, Bytes sent) {
+  bytes_arrived();
   const std::size_t most = worth_gathering(command_of(sent));
-  Statement statement = make(sent.first(std::min(sent.size(), most)), sent.size());
+  LoggedStatement& statement = due_.push();
+  statement.payload = as_text(sent.first(std::min(sent.size(), most)));
+  statement.size = sent.size();
+  make(statement);
   if (has_text(command_of(original.bytes))) {
     statement.original = as_text(Bytes{original.bytes}.subspan(1));
     statement.original_size = original.size - 1;
@@ -192,17 +207,20 @@ void StatementLog::replaced(const CommandStart& original, Bytes sent) {
     statement.original = wire::describe_command(original.bytes);
     statement.original_size = statement.original.size();
   }
-  statement.cost += statement.original.size();
-  push(std::move(statement));
+  held_ += statement.cost();
 }
 
 void StatementLog::answered_here(const CommandStart& command, const OwnAnswers::Outcome& outcome) {
   if (command.bytes.empty()) return;
-  const bool is_silent =
-      wire::answer_form(command_of(command.bytes)) == wire::AnswerForm::None;
+  bytes_arrived();
+  size_ = command.size;
+  const bool is_silent = wire::answer_form(command_of(command.bytes)) == wire::AnswerForm::None;
   if (is_silent) return note_silent(command.bytes);
-  Statement statement = make(command.bytes, command.size);
-  statement.first = statement.sent;
+  LoggedStatement statement;
+  statement.payload = as_text(command.bytes);
+  statement.size = command.size;
+  make(statement);
+  statement.first = now_;
   statement.rows = outcome.rows;
   statement.affected = outcome.affected;
   statement.error = outcome.error;
@@ -215,7 +233,7 @@ void StatementLog::answered_here(const CommandStart& command, const OwnAnswers::
 
 void StatementLog::answer_piece(Bytes piece) {
   if (due_.empty()) return;
-  if (!due_.front().first) due_.front().first = Clock::now();
+  if (!due_.front().first) due_.front().first = now_;
   const bool is_error = !piece_.empty() || wire::is_err(piece);
   const std::size_t room = kLongestError - std::min(kLongestError, piece_.size());
   if (is_error) append(piece_, piece.first(std::min(room, piece.size())));
@@ -224,8 +242,8 @@ void StatementLog::answer_piece(Bytes piece) {
 void StatementLog::answer_payload(Bytes head, Part part) {
   const Buffer pieces = std::exchange(piece_, {});
   if (due_.empty()) return;
-  Statement& statement = due_.front();
-  if (!statement.first) statement.first = Clock::now();
+  LoggedStatement& statement = due_.front();
+  if (!statement.first) statement.first = now_;
   if (wire::is_err(head) && !wire::is_progress_report(head)) {
     if (auto err = wire::decode_err(pieces.empty() ? head : Bytes{pieces})) {
       statement.error = *std::move(err);
@@ -238,7 +256,7 @@ void StatementLog::answer_payload(Bytes head, Part part) {
 }
 
 // OK, also in the place of a result that has no rows; "COM_STMT_PREPARE_OK".
-void StatementLog::take_head(Statement& statement, Bytes head) const {
+void StatementLog::take_head(LoggedStatement& statement, Bytes head) const {
   perilune::wire::Cursor in{head};
   const std::uint8_t first = in.u8();
   const bool is_eof = first == wire::kEofHeader && head.size() == 5;
@@ -257,35 +275,62 @@ void StatementLog::rows(std::size_t count) {
 
 void StatementLog::answered() {
   if (due_.empty()) return;
-  Statement statement = std::move(due_.front());
-  due_.pop_front();
-  held_ -= statement.cost;
+  LoggedStatement& statement = due_.front();
+  const bool is_early = is_arriving_ && !is_silent_ && &statement == &due_.back();
+  if (is_early) command_ends();
+  held_ -= statement.cost();
   end(statement, true);
+  due_.pop();
 }
 
 // --- records
 
-void StatementLog::end(Statement& statement, bool was_answered) {
+void StatementLog::end(LoggedStatement& statement, bool was_answered) {
   if (statement.kind != nullptr) write(statement, was_answered);
   const bool is_prepared = statement.command == Command::StmtPrepare && was_answered &&
                            !statement.error && statement.prepared;
   if (is_prepared) texts_.enter(statement.id, statement.count, statement.prepared);
 }
 
-void StatementLog::write(const Statement& statement, bool was_answered) {
-  const bool by_prepared = executes(statement.command) && statement.prepared->is_known;
-  const Clock::time_point now = Clock::now();
+// Not before the statement has ended: what its statement was prepared with is known then, and the
+// values take their memory for a moment only.
+wire::BoundParameters StatementLog::parameters_of(LoggedStatement& statement) {
+  wire::BoundParameters bound;
+  if (!executes(statement.command) || !statement.prepared || !outlet_.wants_parameters())
+    return bound;
+  PreparedTexts::Prepared& prepared = *statement.prepared;
+  const Bytes payload = as_bytes(statement.payload);
+  bound = statement.command == Command::StmtBulkExecute
+              ? wire::decode_bulk(payload, prepared.count, prepared.types)
+              : wire::decode_execute(payload, prepared.count, prepared.types, statement.long_data);
+  bound.cut = bound.cut || statement.size > payload.size() || statement.cuts_long_data;
+  return bound;
+}
+
+void StatementLog::write(LoggedStatement& statement, bool was_answered) {
+  const wire::BoundParameters parameters = parameters_of(statement);
+  const bool by_number = executes(statement.command);
+  std::string made;
   log::Record record;
   record.time = statement.time;
   record.kind = statement.kind;
-  record.sql = by_prepared ? std::string_view(statement.prepared->text) : statement.text;
-  record.sql_size = by_prepared ? statement.prepared->size : statement.size;
+  if (statement.prepared) {
+    record.sql = statement.prepared->text;
+    record.sql_size = statement.prepared->size;
+  } else if (has_text(statement.command)) {
+    record.sql = std::string_view(statement.payload).substr(1);
+    record.sql_size = statement.size - 1;
+  } else {
+    made = by_number ? std::string(kUnknown) : wire::describe_command(as_bytes(statement.payload));
+    record.sql = made;
+    record.sql_size = made.size();
+  }
   record.original = statement.original;
   record.original_size = statement.original_size;
-  record.parameters = statement.parameters.rows;
-  record.parameters_cut = statement.parameters.cut;
-  record.duration = now - statement.sent;
-  record.first = statement.first.value_or(now) - statement.sent;
+  record.parameters = parameters.rows;
+  record.parameters_cut = parameters.cut;
+  record.duration = now_ - statement.sent;
+  record.first = statement.first.value_or(now_) - statement.sent;
   record.rows = statement.rows;
   record.affected = statement.affected;
   if (statement.error) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +22,47 @@ struct CommandStart {
   std::uint64_t size = 0;  // of the whole payload
 };
 
+// A statement on its way: from its command's first byte to its answer's last one.
+struct LoggedStatement {
+  // Makes it a new one; keeps memory unless it is much.
+  void clear() noexcept;
+  std::size_t cost() const noexcept;
+
+  const char* kind = nullptr;  // null: not logged
+  wire::mysql::Command command = wire::mysql::Command::Sleep;
+  bool backslash_escapes = true;
+  std::uint16_t count = 0;  // of the parameters of what was prepared
+  std::uint32_t id = 0;     // of that
+  std::string payload;      // the beginning of the command
+  std::uint64_t size = 0;   // of all of it
+  std::string original;     // what the client has sent, where the server got something else
+  std::uint64_t original_size = 0;
+  PreparedTexts::Shared prepared;
+  PreparedTexts::LongData long_data;
+  bool cuts_long_data = false;
+  WallTime time{};
+  Clock::time_point sent{};
+  std::optional<Clock::time_point> first;
+  std::optional<std::uint64_t> rows;
+  std::optional<std::uint64_t> affected;
+  std::optional<wire::mysql::Err> error;
+};
+
+// First in, first out; places are used again.
+class LoggedStatements {
+ public:
+  bool empty() const noexcept { return count_ == 0; }
+  LoggedStatement& front() noexcept { return places_[first_]; }
+  LoggedStatement& back() noexcept { return places_[(first_ + count_ - 1) % places_.size()]; }
+  LoggedStatement& push();
+  void pop() noexcept;
+
+ private:
+  std::vector<LoggedStatement> places_;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
 // Makes the records of one command phase: listens to its Exchange and is told what the proxy does
 // by itself. There is one only where statements are logged.
 class StatementLog final : public wire::mysql::ExchangeObserver {
@@ -39,6 +79,8 @@ class StatementLog final : public wire::mysql::ExchangeObserver {
   // As the server's status has it.
   void set_backslash_escapes(bool escapes) noexcept { backslash_escapes_ = escapes; }
 
+  // Bytes of either side are here, of which the Exchange will tell now.
+  void bytes_arrived() noexcept { now_ = Clock::now(); }
   // A command of the client was taken off its stream, and the server was sent another one.
   void replaced(const CommandStart& original, Bytes sent);
   // …or the proxy has answered it.
@@ -57,45 +99,25 @@ class StatementLog final : public wire::mysql::ExchangeObserver {
  private:
   static constexpr std::size_t kMostHeld = 1 << 20;
 
-  struct Statement {
-    const char* kind = nullptr;  // null: not logged
-    wire::mysql::Command command = wire::mysql::Command::Sleep;
-    std::string text;
-    std::uint64_t size = 0;  // of the whole text
-    std::string original;
-    std::uint64_t original_size = 0;
-    PreparedTexts::Shared prepared;
-    wire::mysql::BoundParameters parameters;
-    std::size_t cost = 0;
-    bool backslash_escapes = true;
-    WallTime time{};
-    Clock::time_point sent{};
-    std::optional<Clock::time_point> first;
-    std::uint32_t id = 0;  // of what was prepared
-    std::uint16_t count = 0;
-    std::optional<std::uint64_t> rows;
-    std::optional<std::uint64_t> affected;
-    std::optional<wire::mysql::Err> error;
-  };
-
   std::size_t worth_gathering(wire::mysql::Command command) const noexcept;
-  Statement make(Bytes payload, std::uint64_t size);
-  void make_text(Statement& statement, Bytes payload, std::uint64_t size);
-  void make_execution(Statement& statement, Bytes payload, std::uint64_t size);
+  void make(LoggedStatement& statement);
+  void make_execution(LoggedStatement& statement);
   void note_silent(Bytes payload);
-  void push(Statement statement);
-  void take_head(Statement& statement, Bytes head) const;
-  void end(Statement& statement, bool was_answered);
-  void write(const Statement& statement, bool was_answered);
+  void take_head(LoggedStatement& statement, Bytes head) const;
+  void end(LoggedStatement& statement, bool was_answered);
+  void write(LoggedStatement& statement, bool was_answered);
+  wire::mysql::BoundParameters parameters_of(LoggedStatement& statement);
 
   session::LogOutlet outlet_;
   PreparedTexts texts_;
-  std::deque<Statement> due_;
+  LoggedStatements due_;
   std::size_t held_ = 0;
-  std::string gathered_;         // of the command that arrives
-  std::uint64_t size_ = 0;       // of it so far
-  std::size_t most_ = 0;         // to gather of it
+  Clock::time_point now_ = Clock::now();
+  std::string gathered_;    // of the command that arrives
+  std::uint64_t size_ = 0;  // of it so far
+  std::size_t most_ = 0;    // to gather of it
   bool is_arriving_ = false;
+  bool is_silent_ = false;  // it has no answer, and no place
   bool backslash_escapes_ = true;
   Buffer piece_;  // of an error that arrives
 };

@@ -139,8 +139,8 @@ BoundParameters decode_bulk(Bytes payload, std::uint16_t count, std::vector<Para
   Cursor in{payload};
   in.take(1 + 4);  // command, statement
   const bool sends_types = (in.u16() & kBulkSendsTypes) != 0;
-  bound.cut = !in.ok() || (sends_types && !read_types(in, count, types)) ||
-              types.size() != count || count == 0;
+  bound.cut = !in.ok() || (sends_types && !read_types(in, count, types)) || types.size() != count ||
+              count == 0;
   while (!bound.cut && !in.empty()) {
     std::vector<BoundValue> row;
     bound.cut = !read_bulk_row(in, types, row);

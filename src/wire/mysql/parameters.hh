@@ -1,7 +1,7 @@
 #pragma once
 
-// "COM_STMT_EXECUTE" and MariaDB's "COM_STMT_BULK_EXECUTE": what a client binds to the parameters of
-// a prepared statement ("Binary Protocol Value").
+// "COM_STMT_EXECUTE" and MariaDB's "COM_STMT_BULK_EXECUTE": what a client binds to the parameters
+// of a prepared statement ("Binary Protocol Value").
 
 #include <cstdint>
 #include <map>

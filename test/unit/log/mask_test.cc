@@ -43,8 +43,7 @@ TEST_CASE("mask: comments, quotes and cut texts hide nothing from it", "[log]") 
   CHECK(masked("ALTER USER u /*!50706 IDENTIFIED BY 'x' */") ==
         "ALTER USER u /*!50706 IDENTIFIED BY '***' */");
   CHECK(masked("ALTER USER u IDENTIFIED BY 'a\\'b''c' x") == "ALTER USER u IDENTIFIED BY '***' x");
-  CHECK(masked("SELECT 'a\\'; SET PASSWORD = 'x'", false) ==
-        "SELECT 'a\\'; SET PASSWORD = '***'");
+  CHECK(masked("SELECT 'a\\'; SET PASSWORD = 'x'", false) == "SELECT 'a\\'; SET PASSWORD = '***'");
   CHECK(masked("ALTER USER u IDENTIFIED BY 'unfini") == "ALTER USER u IDENTIFIED BY '***'");
 }
 
@@ -56,4 +55,26 @@ TEST_CASE("mask: other statements stay as they are", "[log]") {
   }
   CHECK(mask_passwords("SELECT PASSWORD(?)", true).hides_parameters);
   CHECK_FALSE(mask_passwords("SELECT password, ? FROM t", true).hides_parameters);
+}
+
+TEST_CASE("mask: the words are found wherever they stand", "[log]") {
+  for (const char* sql : {"identified by 'x'", "fIDENTIFIED IDENTIFIED by 'x'", "w PaSsWoRd 'x'",
+                          "  PASSWORD='x'", "IDENTIFIEd'x'"}) {
+    CAPTURE(sql);
+    const auto masked = mask_passwords(sql, true);
+    CHECK(masked.changed);
+    CHECK(masked.text.find('x') == std::string::npos);
+  }
+  for (const char* sql : {"f", "w", "IDENTIFIE 'x'", "PASS 'x'", "ASSWORD 'x'", "if 'x' follow", ""}) {
+    CAPTURE(sql);
+    CHECK_FALSE(mask_passwords(sql, true).changed);
+  }
+}
+
+TEST_CASE("mask: strings between dollars", "[log]") {
+  CHECK(masked("ALTER ROLE r PASSWORD $$a b$$ LOGIN") == "ALTER ROLE r PASSWORD '***' LOGIN");
+  CHECK(masked("ALTER ROLE r PASSWORD $x$a $$ b$x$") == "ALTER ROLE r PASSWORD '***'");
+  CHECK(masked("ALTER ROLE r PASSWORD $$cut") == "ALTER ROLE r PASSWORD '***'");
+  CHECK(masked("DO $$ ALTER ROLE r PASSWORD 'x' $$") == "DO '***'");
+  CHECK(masked("SELECT $1, a$b, $$text$$") == "SELECT $1, a$b, $$text$$");
 }

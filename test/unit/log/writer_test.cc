@@ -40,6 +40,11 @@ class FakeSink final : public Sink {
     outcome.done = items.size();
     return outcome;
   }
+  void end_session(std::uint32_t session) override {
+    const std::lock_guard lock{ground->mutex};
+    ground->written.append("|" + std::to_string(session) + "|");
+    ground->changed.notify_all();
+  }
   void wait_for(std::vector<pollfd>&) const override {}
   int reopen() override {
     const std::lock_guard lock{ground->mutex};
@@ -61,6 +66,10 @@ struct Stage {
   Logger logger{output};
   Writer writer{make_fake, logger};
 
+  void set_error(int error) {
+    const std::lock_guard lock{its_ground.mutex};
+    its_ground.error = error;
+  }
   std::shared_ptr<QueryLog> open(const char* target = "a", std::uint64_t buffer = 1024) {
     QueryLogOptions options;
     options.target = target;
@@ -70,7 +79,7 @@ struct Stage {
 };
 
 bool push(QueryLog& log, std::string_view text, std::size_t worker = 0) {
-  return log.producer(worker).push(text, 1, Ring::Kind::Line);
+  return log.producer(worker).push(text, 1);
 }
 
 }  // namespace
@@ -143,4 +152,32 @@ TEST_CASE("query log writer: tells of room, and reopens", "[log]") {
   stage.writer.reopen();
   CHECK(stage.its_ground.wait([&] { return stage.its_ground.reopened == 1; }));
   log->producer(0).set_room_function({});
+}
+
+TEST_CASE("query log writer: a session's end comes in its place, also when there is no room",
+          "[log]") {
+  Stage stage;
+  const auto log = stage.open("a", 64);
+  stage.its_ground.error = EIO;
+  CHECK(push(*log, "before "));
+  log->producer(0).end_session(1);
+  CHECK(push(*log, "between "));
+  while (push(*log, ".")) {
+  }
+  log->producer(0).end_session(2);
+  stage.set_error(0);
+  CHECK(stage.its_ground.wait([&] { return stage.its_ground.written.ends_with("|2|"); }));
+  CHECK(stage.its_ground.written.starts_with("before |1|between ."));
+}
+
+TEST_CASE("query log writer: a log that nobody has any more is written and closed", "[log]") {
+  Stage stage;
+  {
+    const auto log = stage.open();
+    CHECK(push(*log, "one "));
+  }
+  CHECK(stage.its_ground.wait([&] { return stage.its_ground.written == "one "; }));
+  const auto again = stage.open();
+  CHECK(push(*again, "two "));
+  CHECK(stage.its_ground.wait([&] { return stage.its_ground.written == "one two "; }));
 }

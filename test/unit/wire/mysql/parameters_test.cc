@@ -10,9 +10,10 @@ using perilune::test::from_hex;
 namespace {
 
 constexpr const char* kExecute =
-    "17 01 00 00 00 00 01 00 00 00"       // command, statement, flags, iterations
-    "04 01"                               // the third is NULL; types follow
-    "03 00 08 80 fe 00 fd 00 0b 00 0c 00"  // LONG, unsigned LONGLONG, STRING, VARSTRING, TIME, DATETIME
+    "17 01 00 00 00 00 01 00 00 00"        // command, statement, flags, iterations
+    "04 01"                                // the third is NULL; types follow
+    "03 00 08 80 fe 00 fd 00 0b 00 0c 00"  // LONG, unsigned LONGLONG, STRING, VARSTRING, TIME,
+                                           // DATETIME
     "fe ff ff ff  ff ff ff ff ff ff ff ff"
     "02 68 69"
     "08 01 01 00 00 00 02 03 04"
@@ -27,8 +28,8 @@ TEST_CASE("mysql parameters: what COM_STMT_EXECUTE binds", "[wire][mysql]") {
   REQUIRE(bound.rows.size() == 1);
   CHECK_FALSE(bound.cut);
   const std::vector<BoundValue> expected{
-      std::int64_t{-2},       std::uint64_t{UINT64_MAX},   std::monostate{},
-      std::string("hi"),      std::string("-26:03:04"),    std::string("2026-11-21 01:02:03.123456")};
+      std::int64_t{-2},  std::uint64_t{UINT64_MAX}, std::monostate{},
+      std::string("hi"), std::string("-26:03:04"),  std::string("2026-11-21 01:02:03.123456")};
   CHECK(bound.rows[0] == expected);
   CHECK(types.size() == 6);
 }
