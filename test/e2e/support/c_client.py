@@ -78,7 +78,6 @@ class CClient:
 
 
 _TYPE_LONGLONG, _TYPE_STRING = 8, 254
-_ATTRIBUTE_ARRAY_SIZE = 201
 
 
 class _Bind(ctypes.Structure):
@@ -128,15 +127,6 @@ class CStatement:
             data = piece.encode()
             self._check(self._library.mysql_stmt_send_long_data(self._statement, 0, data, ctypes.c_ulong(len(data))))
         self._run()
-
-    def execute_for_all(self, numbers):
-        """In bulk, if the server can."""
-        count = ctypes.c_uint(len(numbers))
-        self._check(self._library.mysql_stmt_attr_set(self._statement, _ATTRIBUTE_ARRAY_SIZE, ctypes.byref(count)))
-        self._array = (ctypes.c_longlong * len(numbers))(*numbers)
-        bind = _Bind(buffer_type=_TYPE_LONGLONG, buffer=ctypes.cast(self._array, ctypes.c_void_p))
-        bind.indicator = bytes(len(numbers))
-        self._execute([bind])
 
     def _execute(self, binds):
         self._binds, self._bound = binds, (_Bind * max(1, len(binds)))(*binds)
