@@ -17,7 +17,9 @@ namespace {
 constexpr std::size_t kMostItems = 256;  // below IOV_MAX
 constexpr std::size_t kMostBytes = 256 * 1024;
 // What comes in small pieces is written together.
-constexpr Millis kGathering{2};
+constexpr Millis kGathering{20};
+// …unless some queue could be full before.
+constexpr std::uint64_t kMuch = 1 << 20;
 constexpr std::size_t kLittle = 16 * 1024;
 constexpr Millis kFirstBackOff{100};
 constexpr Millis kLongestBackOff{5000};
@@ -190,7 +192,9 @@ void Writer::wait() {
     if (entry->is_busy) entry->log->sink().wait_for(polled);
   }
   // Many small records become one write; nobody waits for them.
-  if (moved_ > 0 && moved_ < kLittle && !finishes_.load()) {
+  const bool has_room = std::ranges::all_of(
+      all, [](const Entry* entry) { return entry->log->options().buffer >= kMuch; });
+  if (has_room && moved_ > 0 && moved_ < kLittle && !finishes_.load()) {
     ::poll(nullptr, 0, static_cast<int>(kGathering.count()));
   }
   ::poll(polled.data(), polled.size(), millis_to_wait(all, Clock::now()));
