@@ -43,6 +43,55 @@ function Login:verify(secret) end
 ---@field tls ("disable"|"prefer"|"require"|table)?
 ---@field unchecked boolean?
 
+---@class Log
+---@field written integer records
+---@field dropped integer records
+---@field bytes integer
+---@field errors integer of the destination
+---@field high_water integer most bytes that a queue has held
+
+---@class LogOptions
+---@field block_timeout (number|string)?
+---@field buffer (integer|string)?
+---@field format ("text"|"json"|"raw")? not for log_journal
+---@field mask boolean?
+---@field max_statement (integer|string)?
+---@field on_full ("drop"|"block")?
+---@field parameters boolean?
+
+---@class LogFileOptions: LogOptions
+---@field mode (integer|string)?
+
+---@class LogSocketOptions: LogOptions
+---@field type ("stream"|"dgram")?
+
+---@class LogSyslogOptions: LogSocketOptions
+---@field address string?
+
+---@class LogJournalOptions: LogOptions
+---@field address string?
+
+---@class LogRecord
+---@field time number seconds since 1970
+---@field session integer
+---@field protocol string
+---@field client string
+---@field account string?
+---@field user string?
+---@field database string?
+---@field server string?
+---@field kind "query"|"prepare"|"execute"|"bulk"|"command"
+---@field sql string
+---@field sql_bytes integer of the whole text
+---@field original string?
+---@field parameters table? `n` is their number
+---@field duration number seconds
+---@field first number seconds
+---@field rows integer?
+---@field affected integer?
+---@field error {code: integer, sqlstate: string?, message: string}?
+---@field answered boolean
+
 ---@class FanoutOptions
 ---@field connect_timeout (number|string)?
 ---@field on_failure ("close"|"continue")?
@@ -70,6 +119,7 @@ function Login:verify(secret) end
 ---@field notes table
 ---@field account string? may be set
 ---@field server_version string? may be set
+---@field log (Log|Log[])? may be set
 local Client = {}
 
 ---@param target SocketAddress|string|Cluster
@@ -324,6 +374,24 @@ function first_worker(fn) end
 
 ---@return Client[]
 function local_sessions() end
+
+---@param path string
+---@param options LogFileOptions?
+---@return Log
+function log_file(path, options) end
+
+---@param options LogJournalOptions?
+---@return Log
+function log_journal(options) end
+
+---@param address string
+---@param options LogSocketOptions?
+---@return Log
+function log_socket(address, options) end
+
+---@param options LogSyslogOptions?
+---@return Log
+function log_syslog(options) end
 
 ---@return number seconds
 function monotonic() end

@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "log/query_log.hh"
 #include "session/declaration.hh"
 #include "session/session.hh"
 
@@ -19,6 +20,7 @@ class Generation {
  public:
   Generation(std::uint64_t number, session::Declaration declaration,
              std::vector<std::shared_ptr<const session::Listener>> listeners,
+             std::vector<std::shared_ptr<log::QueryLog>> logs,
              std::shared_ptr<std::atomic<std::uint64_t>> alive);
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
@@ -31,10 +33,13 @@ class Generation {
     return listeners_;
   }
 
+  const std::vector<std::shared_ptr<log::QueryLog>>& logs() const noexcept { return logs_; }
+
  private:
   std::uint64_t number_;
   session::Declaration declaration_;
   std::vector<std::shared_ptr<const session::Listener>> listeners_;
+  std::vector<std::shared_ptr<log::QueryLog>> logs_;
   std::shared_ptr<std::atomic<std::uint64_t>> alive_;  // counts generations
 };
 

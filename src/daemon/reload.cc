@@ -153,33 +153,45 @@ void Supervisor::discard_candidates() {
 event::Task<> Supervisor::switch_to(session::Declaration declaration) {
   std::vector<Sockets> prepared = listeners_.prepare(declaration.listeners);
   Control::Prepared controls = control_.prepare(declaration.controls);
-  auto listeners = make_listeners(declaration);
+  Opened opened;
+  opened.listeners = make_listeners(declaration);
+  opened.logs = open_logs(declaration);
   co_await prepare_accepting(prepared);
   for (const auto& cluster : declaration.clusters) cluster->activate();
   co_await monitor_.settle(declaration.clusters, kFirstLook);
   co_await likenesses_.settle(kFirstLook);
   if (draining_) co_return;
-  commit(std::move(declaration), std::move(prepared), std::move(controls), std::move(listeners));
+  commit(std::move(declaration), std::move(prepared), std::move(controls), std::move(opened));
 }
 
 // A worker learns of the generation and of its connections, or of where they come from, by one
 // message or in this order.
 void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> sockets,
-                        Control::Prepared controls,
-                        std::vector<std::shared_ptr<const session::Listener>> listeners) {
+                        Control::Prepared controls, Opened opened) {
   gathered_->set_limit(declaration.settings.memory_limit);
   for (const std::string& problem : listeners_.commit(declaration.listeners, std::move(sockets))) {
     logger_.warning("a changed option could not be applied", log::field("reason", problem));
   }
   control_.commit(declaration.controls, std::move(controls));
   generation_ = std::make_shared<const Generation>(++generations_made_, std::move(declaration),
-                                                   std::move(listeners), generations_alive_);
+                                                   std::move(opened.listeners),
+                                                   std::move(opened.logs), generations_alive_);
   for (const auto& worker : workers_) {
     Worker* const there = worker.get();
     there->mailbox().post(
         [there, generation = generation_]() mutable { there->take_over(std::move(generation)); });
   }
   acceptors_.commit();
+}
+
+// Equal ones of the generation before are the same objects.
+std::vector<std::shared_ptr<log::QueryLog>> Supervisor::open_logs(
+    const session::Declaration& declaration) {
+  std::vector<std::shared_ptr<log::QueryLog>> logs;
+  for (const auto& options : declaration.logs) {
+    logs.push_back(query_logs_.open(options, workers_.size()));
+  }
+  return logs;
 }
 
 std::vector<std::shared_ptr<const session::Listener>> Supervisor::make_listeners(

@@ -9,6 +9,7 @@
 
 #include "daemon/systemd.hh"
 #include "session/rsa_key_source.hh"
+#include "sinks/sinks.hh"
 #include "util/error.hh"
 
 namespace perilune::daemon {
@@ -20,6 +21,8 @@ constexpr Millis kWatchInterval = cluster::Monitor::kTick;
 constexpr Millis kEndLimit{2000};
 // For the workers' threads to end; longer than it takes to abort a callback with the default limit.
 constexpr Millis kJoinLimit{5000};
+// For what is left of the query logs.
+constexpr Millis kLogLimit{5000};
 // Rounds that systemd's watchdog is fed although a worker does not answer, so that the others can
 // drain.
 constexpr unsigned kPatience = 10;
@@ -39,6 +42,7 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       generations_alive_(std::make_shared<std::atomic<std::uint64_t>>(0)),
       mailbox_(loop_),
       listeners_(passed_sockets()),
+      query_logs_(sinks::make_sink, logger_),
       likenesses_(loop_, logger_),
       clusters_(logger_),
       monitor_(loop_, clusters_, logger_, monitor_callbacks()),
@@ -57,9 +61,14 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
     signals_.emplace_back(loop_, signal, [this] { on_stop_signal(); });
   }
   signals_.emplace_back(loop_, SIGHUP, [this] { on_reload_signal(); });
+  signals_.emplace_back(loop_, SIGUSR1, [this] { query_logs_.reopen(); });
 }
 
-Supervisor::~Supervisor() { workers_.clear(); }
+// What the sessions that are left have to log is written, too.
+Supervisor::~Supervisor() {
+  workers_.clear();
+  query_logs_.finish(kLogLimit);
+}
 
 int Supervisor::run() {
   tasks_.spawn(guarded_start());
@@ -86,6 +95,7 @@ event::Task<> Supervisor::guarded_start() {
 // --- ending
 
 void Supervisor::on_reload_signal() {
+  query_logs_.reopen();
   if (draining_) return;
   if (!generation_ || reloading_) {
     reload_again_ = true;
@@ -166,6 +176,7 @@ void Supervisor::leave_at_once() {
   logger_.error("ending although a worker is stuck in a script");
   listeners_.close();
   control_.close();
+  query_logs_.finish(kLogLimit);
   ::_exit(status_);
 }
 

@@ -25,6 +25,7 @@
 #include "event/unix_signal.hh"
 #include "log/logger.hh"
 #include "log/throttle.hh"
+#include "log/writer.hh"
 #include "stats/metrics.hh"
 
 namespace perilune::daemon {
@@ -42,6 +43,12 @@ class Supervisor {
   int run();
 
  private:
+  // What a generation has and its declaration only names.
+  struct Opened {
+    std::vector<std::shared_ptr<const session::Listener>> listeners;
+    std::vector<std::shared_ptr<log::QueryLog>> logs;
+  };
+
   // --- starting and reloading (reload.cc)
   event::Task<> start();
   event::Task<> reload();
@@ -54,8 +61,8 @@ class Supervisor {
   void discard_candidates();
   event::Task<> switch_to(session::Declaration declaration);
   void commit(session::Declaration declaration, std::vector<Sockets> sockets,
-              Control::Prepared controls,
-              std::vector<std::shared_ptr<const session::Listener>> listeners);
+              Control::Prepared controls, Opened opened);
+  std::vector<std::shared_ptr<log::QueryLog>> open_logs(const session::Declaration& declaration);
   template <typename T>
   event::Task<T> ask_worker(Worker& worker, UniqueFunction<void(event::Reply<T>)> question);
   std::vector<std::shared_ptr<const session::Listener>> make_listeners(
@@ -98,6 +105,7 @@ class Supervisor {
   event::Loop loop_;
   event::Mailbox mailbox_;
   Listeners listeners_;
+  log::Writer query_logs_;  // outlives the workers
   Likenesses likenesses_;
   cluster::Registry clusters_;
   cluster::Monitor monitor_;

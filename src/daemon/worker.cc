@@ -50,7 +50,7 @@ Worker::Worker(unsigned index, WorkerContext context)
       services_{loop_, background_, context_.logger, context_.metrics, &directory_},
       tasks_(loop_),
       thread_([this] {
-        event::block_signals({SIGHUP, SIGINT, SIGTERM});  // the control thread's
+        event::block_signals({SIGHUP, SIGINT, SIGTERM, SIGUSR1});  // the control thread's
         loop_.run();
         has_ended_.set_value();
       }) {
@@ -63,6 +63,9 @@ Worker::~Worker() {
   thread_.join();
   // What they wait for goes before the script does.
   if (current_) current_->host->stop_timers();
+  for (const auto& weak : logs_) {
+    if (const auto log = weak.lock()) log->producer(index_).set_room_function({});
+  }
 }
 
 void Worker::begin_end() {
@@ -130,10 +133,25 @@ event::Task<> Worker::load_candidate(LoadOrder order, event::Reply<Loaded> reply
 void Worker::take_over(std::shared_ptr<const Generation> generation) {
   candidate_->own_index = match_listeners(*generation, candidate_->declaration);
   candidate_->host->keep_alive(generation);
+  use_logs(generation->logs());
+  candidate_->host->open_logs(generation->logs());
   candidate_->generation = std::move(generation);
   candidate_->host->commit();
   current_ = std::move(candidate_);
   acceptors_.commit();
+}
+
+// The writer's thread tells of room in them.
+void Worker::use_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs) {
+  std::erase_if(logs_, [](const auto& weak) { return weak.expired(); });
+  for (const auto& log : logs) {
+    const bool is_known =
+        std::ranges::any_of(logs_, [&log](const auto& weak) { return weak.lock() == log; });
+    if (is_known) continue;
+    log->producer(index_).set_room_function(
+        [this] { mailbox_.post([this] { services_.log_outlets.retry(); }); });
+    logs_.push_back(log);
+  }
 }
 
 void Worker::discard_candidate() noexcept {

@@ -111,6 +111,7 @@ class Worker {
     std::vector<std::size_t> own_index;  // of the generation's listeners in this declaration
   };
 
+  void use_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs);
   event::Task<> load_candidate(LoadOrder order, event::Reply<Loaded> reply);
   event::Task<> run_reload(event::Reply<bool> reply);
   void start_session(UniqueFd socket, net::Address peer, std::size_t listener);
@@ -129,6 +130,7 @@ class Worker {
   event::Mailbox mailbox_;
   std::shared_ptr<Script> candidate_;
   std::shared_ptr<Script> current_;
+  std::vector<std::weak_ptr<log::QueryLog>> logs_;  // that tell this worker of room in them
   session::SessionList open_sessions_;
   Directory directory_;
   UniqueFunction<void()> idle_;

@@ -11,7 +11,7 @@
 #include "script/address.hh"
 #include "script/cgroup.hh"
 #include "script/hooks.hh"
-#include "script/later.hh"
+#include "script/log.hh"
 #include "script/tls.hh"
 
 namespace perilune::script {
@@ -99,6 +99,7 @@ constexpr Attribute kAttributes[] = {
     {"gid", push_credential<&net::PeerCredentials::gid>},
     {"id", [](lua_State* L, SessionHooks& h) { push_count(L, h.session().id()); }},
     {"local_address", push_local_address},
+    {"log", [](lua_State* L, SessionHooks& h) { push_logs(L, h.session().logs); }},
     {"notes", push_notes},
     {"pid", push_credential<&net::PeerCredentials::pid>},
     {"protocol",
@@ -174,8 +175,6 @@ constexpr lua::Function kMethods[] = {
     {"serve", lua::guarded<serve>},
 };
 
-constexpr const char* kLaterMethods[] = {"log"};
-
 // Upvalue 3: the table of methods.
 int index(lua_State* L) {
   SessionHooks& hooks = check_session(L);
@@ -209,7 +208,10 @@ int assign(lua_State* L) {
     }
     session.server_version = check_name(L, 3);
   } else if (name == "log") {
-    fail_later("client.log");
+    if (session.listener().declaration.protocol == session::Protocol::Tcp) {
+      throw lua::Error("'log' is not for tcp_listen: it knows no statements");
+    }
+    session.logs = read_logs(L, 3);
   } else {
     throw lua::Error("Unknown attribute '" + std::string(name) + "'");
   }
@@ -221,10 +223,6 @@ void set_index(lua_State* L) {
   lua_pushboolean(L, 0);
   lua_newtable(L);
   lua::set_functions(L, kMethods);
-  for (const char* name : kLaterMethods) {
-    push_later_function(L, name);
-    lua_setfield(L, -2, name);
-  }
   lua_pushcclosure(L, lua::guarded<index>, 3);
   lua_setfield(L, -2, "__index");
 }

@@ -17,6 +17,7 @@
 #include "script/later.hh"
 #include "script/libs.hh"
 #include "script/listen.hh"
+#include "script/log.hh"
 #include "script/login.hh"
 #include "script/modules.hh"
 #include "script/sessions.hh"
@@ -103,6 +104,10 @@ constexpr lua::Function kFunctions[] = {
     {"disconnect", lua::guarded<disconnect>, true},
     {"every", lua::guarded<every>},
     {"local_sessions", lua::guarded<local_sessions>},
+    {"log_file", lua::guarded<log_file>},
+    {"log_journal", lua::guarded<log_journal>},
+    {"log_socket", lua::guarded<log_socket>},
+    {"log_syslog", lua::guarded<log_syslog>},
     {"monotonic", lua::guarded<push_time<std::chrono::steady_clock>>},
     {"mysql_cluster", lua::guarded<mysql_cluster>},
     {"mysql_listen", lua::guarded<mysql_listen>},
@@ -159,6 +164,7 @@ void open_globals(lua_State* L) {
   define_actions(L);
   define_logins(L);
   define_clients(L);
+  define_logs(L);
   define_cgroups(L);
   define_clusters(L);
   lua_newtable(L);

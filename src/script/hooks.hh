@@ -38,12 +38,14 @@ class SessionHooks final : public session::Hooks {
                                                      session::StatementKind kind) override;
   std::optional<session::StatementDecision> on_init_db(std::string_view database) override;
   event::Task<session::StatementDecision> rest_of_statement() override;
+  std::optional<session::LogList> on_log(const log::Record& record) override;
 
   bool has_on_connect() const noexcept override;
   bool has_on_command_phase() const noexcept override;
   bool has_on_disconnect() const noexcept override;
   bool has_on_query() const noexcept override;
   bool has_on_init_db() const noexcept override;
+  bool has_on_log() const noexcept override;
 
   // --- for the objects of the script
 
@@ -75,6 +77,9 @@ class SessionHooks final : public session::Hooks {
                                                       const PushArguments& push_arguments);
   session::StatementDecision decide_about(const Callback& callback, const lua::Call& call,
                                           bool in_time);
+
+  // Nothing: where the client's go.
+  std::optional<session::LogList> chosen_logs(const lua::Call& call);
 
   // What the callback returned; null: nothing. Absent when it failed, which is logged then.
   std::optional<const Action*> result_of(const Callback& callback, const lua::Call& call,

@@ -37,6 +37,21 @@ std::string with_traceback(const std::string& message, const std::string& traceb
   return lines > 2 ? message + "\n" + traceback : message;
 }
 
+std::string_view function_of(log::QueryLogOptions::Where where) noexcept {
+  using enum log::QueryLogOptions::Where;
+  switch (where) {
+    case File:
+      return "log_file";
+    case Socket:
+      return "log_socket";
+    case Syslog:
+      return "log_syslog";
+    case Journal:
+      break;
+  }
+  return "log_journal";
+}
+
 }  // namespace
 
 Host::Host(event::Loop& loop, HostOptions options)
@@ -119,7 +134,9 @@ void Host::read_globals() {
 }
 
 std::unique_ptr<session::Hooks> Host::make_hooks(session::Session& session, std::size_t listener) {
-  return std::make_unique<SessionHooks>(shared_from_this(), session, handlers_.at(listener));
+  const Handler& handler = handlers_.at(listener);
+  session.logs = handler.logs;
+  return std::make_unique<SessionHooks>(shared_from_this(), session, handler);
 }
 
 bool Host::has_reload() {
@@ -176,6 +193,9 @@ std::string Host::describe() const {
   for (const auto& control : declaration_.controls) {
     text += fmt::format("control_listen {}\n", control.label);
   }
+  for (const auto& log : declaration_.logs) {
+    text += fmt::format("{} {}\n", function_of(log.where), log.target);
+  }
   const auto& settings = declaration_.settings;
   text += fmt::format("workers {}\n", settings.workers ? std::to_string(*settings.workers)
                                       : declaration_.uses_myproxy_names ? "1"
@@ -209,6 +229,26 @@ void Host::add_control(session::ControlDeclaration declaration) {
     throw lua::Error(fmt::format("{} has a control listener already", declaration.label));
   }
   declaration_.controls.push_back(std::move(declaration));
+}
+
+std::shared_ptr<const session::DeclaredLog> Host::add_log(log::QueryLogOptions options) {
+  const auto known = std::ranges::find_if(
+      logs_, [&options](const auto& log) { return log->options == options; });
+  if (known != logs_.end()) return *known;
+  declaration_.logs.push_back(options);
+  logs_.push_back(std::make_shared<session::DeclaredLog>());
+  logs_.back()->options = std::move(options);
+  return logs_.back();
+}
+
+void Host::open_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs) {
+  for (const auto& declared : logs_) {
+    const auto found = std::ranges::find_if(
+        logs, [&](const auto& log) { return log->options() == declared->options; });
+    if (found == logs.end()) continue;
+    declared->log = *found;
+    declared->producer = &(*found)->producer(options_.worker);
+  }
 }
 
 std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& options) {
@@ -248,7 +288,8 @@ void Host::warn_unchecked(const Handler& handler, session::Session& session) {
 
 void Host::release(const Handler& handler) noexcept {
   for (const int reference : {handler.on_connect, handler.on_login, handler.on_command_phase,
-                              handler.on_disconnect, handler.on_init_db, handler.on_query}) {
+                              handler.on_disconnect, handler.on_init_db, handler.on_query,
+                              handler.on_log}) {
     state_.unref(reference);
   }
 }

@@ -24,6 +24,7 @@
 #include "net/tls_context.hh"
 #include "script/timers.hh"
 #include "session/declaration.hh"
+#include "session/declared_log.hh"
 #include "session/hooks.hh"
 #include "shared/registry.hh"
 #include "stats/metrics.hh"
@@ -57,6 +58,8 @@ struct Handler {
   int on_disconnect = LUA_NOREF;
   int on_init_db = LUA_NOREF;
   int on_query = LUA_NOREF;
+  int on_log = LUA_NOREF;
+  session::LogList logs;     // at first
   bool is_myproxy = false;  // on_handshake_response
   mutable bool has_warned = false;
 };
@@ -81,6 +84,8 @@ class Host : public std::enable_shared_from_this<Host> {
     timers_.start();
   }
   void stop_timers() noexcept { timers_.stop(); }
+  // The logs that were declared, opened: their queues for the worker. Before commit().
+  void open_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs);
   // What lives as long as the host does.
   void keep_alive(std::shared_ptr<const void> what) noexcept { kept_alive_ = std::move(what); }
   bool is_loading() const noexcept { return state_.is_loading(); }
@@ -120,6 +125,8 @@ class Host : public std::enable_shared_from_this<Host> {
   // Throws lua::Error when something listens there already.
   void add_listener(session::ListenerDeclaration declaration, const Handler& handler);
   void add_control(session::ControlDeclaration declaration);
+  // The same object for equal options.
+  std::shared_ptr<const session::DeclaredLog> add_log(log::QueryLogOptions options);
   // The same object for equal options: files are read once, and sessions resumed. Throws
   // ConfigError.
   std::shared_ptr<net::TlsClient> tls_client(const net::TlsClientOptions& options);
@@ -146,6 +153,7 @@ class Host : public std::enable_shared_from_this<Host> {
   lua::State state_;
   cluster::Registry own_clusters_;
   session::Declaration declaration_;
+  std::vector<std::shared_ptr<session::DeclaredLog>> logs_;  // parallel to the declaration's
   std::deque<Handler> handlers_;  // sessions refer to them
   std::map<net::TlsClientOptions, std::shared_ptr<net::TlsClient>> tls_clients_;
   std::unique_ptr<std::optional<lua::Call>> spare_call_;

@@ -10,8 +10,8 @@ namespace perilune::script {
 namespace {
 
 constexpr const char* kFunctions[] = {
-    "admin_listen",  "log_file",     "log_journal",   "log_socket",    "log_syslog",
-    "mssql_cluster", "mssql_listen", "mssql_resolve", "prometheus_listen",
+    "admin_listen",  "mssql_cluster",     "mssql_listen",
+    "mssql_resolve", "prometheus_listen",
 };
 
 constexpr const char* kLibraries[] = {

@@ -15,7 +15,7 @@
 #include "script/cluster.hh"
 #include "script/globals.hh"
 #include "script/host.hh"
-#include "script/later.hh"
+#include "script/log.hh"
 #include "script/tls.hh"
 #include "util/suggest.hh"
 
@@ -25,14 +25,13 @@ namespace {
 
 constexpr std::uint64_t kMaxMode = 07777;
 
-constexpr std::array<std::string_view, 7> kCallbacks{
+constexpr std::array<std::string_view, 8> kCallbacks{
     "on_command_phase",      "on_connect", "on_disconnect",
-    "on_handshake_response", "on_init_db", "on_login",
-    "on_query"};
+    "on_handshake_response", "on_init_db", "on_log",
+    "on_login",              "on_query"};
 constexpr std::array<std::string_view, 5> kPgsqlCallbacks{
     "on_command_phase", "on_connect", "on_disconnect", "on_login", "on_query"};
 constexpr std::array<std::string_view, 2> kTcpCallbacks{"on_connect", "on_disconnect"};
-constexpr std::array<std::string_view, 1> kLaterCallbacks{"on_log"};
 
 constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "group",
@@ -48,7 +47,7 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
-constexpr std::array<std::string_view, 13> kPgsqlOptions{"backlog",
+constexpr std::array<std::string_view, 12> kPgsqlOptions{"backlog",
                                                          "group",
                                                          "handshake_timeout",
                                                          "idle_timeout",
@@ -58,7 +57,6 @@ constexpr std::array<std::string_view, 13> kPgsqlOptions{"backlog",
                                                          "server_version",
                                                          "user",
                                                          "allow_cleartext",
-                                                         "log",
                                                          "max_query",
                                                          "tls"};
 constexpr std::array<std::string_view, 9> kTcpOptions{"backlog",
@@ -70,7 +68,6 @@ constexpr std::array<std::string_view, 9> kTcpOptions{"backlog",
                                                       "proxy_protocol",
                                                       "tls",
                                                       "user"};
-constexpr std::array<std::string_view, 1> kLaterOptions{"log"};
 
 constexpr std::array<std::string_view, 1> kProxyOptions{"from"};
 constexpr std::string_view kUnixPeers = "unix";
@@ -128,9 +125,7 @@ void read_where(lua_State* L, int index, session::ListenerDeclaration& declarati
 
 void check_handler_key(lua_State* L, std::string_view key, const Dialect& dialect) {
   const bool is_known = contains(dialect.callbacks, key);
-  const bool is_later = contains(kLaterCallbacks, key);
-  if (is_later && dialect.protocol != session::Protocol::Tcp) fail_later(key);
-  if (!is_known && (is_later || contains(kCallbacks, key))) fail_here(key, dialect);
+  if (!is_known && contains(kCallbacks, key)) fail_here(key, dialect);
   if (!is_known) throw lua::Error(unknown_name("callback", key, dialect.callbacks));
   if (!lua_isfunction(L, -1)) throw lua::Error(fmt::format("'{}' is not a function", key));
 }
@@ -180,6 +175,7 @@ Handler make_handler(lua_State* L, int table) {
   handler.on_disconnect = reference_to(L, table, "on_disconnect");
   handler.on_init_db = reference_to(L, table, "on_init_db");
   handler.on_query = reference_to(L, table, "on_query");
+  handler.on_log = reference_to(L, table, "on_log");
   if (handler.on_login >= 0) return handler;
   handler.on_login = reference_to(L, table, "on_handshake_response");
   handler.is_myproxy = handler.on_login >= 0;
@@ -187,17 +183,6 @@ Handler make_handler(lua_State* L, int table) {
 }
 
 // --- options
-
-// Lua 5.1 has no octal numbers: the digits of 0666 or '0666' are meant as chmod means them.
-std::uint32_t parse_mode(const std::string& text) {
-  std::uint64_t mode = 0;
-  const bool octal = !text.empty() && std::ranges::all_of(text, [&mode](char c) {
-    mode = std::min<std::uint64_t>(mode * 8 + static_cast<std::uint64_t>(c - '0'), kMaxMode + 1);
-    return c >= '0' && c <= '7';
-  });
-  if (!octal || mode > kMaxMode) throw lua::Error("bad 'mode' value (0666, for example)");
-  return static_cast<std::uint32_t>(mode);
-}
 
 void read_unix_options(const lua::Options& options, session::ListenerDeclaration& declaration) {
   const auto* address = std::get_if<net::Address>(&declaration.where);
@@ -288,7 +273,6 @@ void read_like(lua_State* L, int table, const lua::Options& options,
 }
 
 void check_option_key(std::string_view key, const Dialect& dialect) {
-  if (contains(kLaterOptions, key)) fail_later(key);
   if (contains(kOptions, key) && !contains(dialect.options, key)) fail_here(key, dialect);
 }
 
@@ -320,17 +304,42 @@ void read_options(lua_State* L, int index, const Dialect& dialect,
   if (dialect.protocol != session::Protocol::Tcp) read_statement_options(options, read);
 }
 
+// The logs that a listener's clients have at first.
+session::LogList read_listener_logs(lua_State* L, int index, session::ListenerDeclaration& into) {
+  if (!lua_istable(L, index)) return nullptr;
+  lua_getfield(L, index, "log");
+  session::LogList logs = read_logs(L, lua_gettop(L));
+  lua_pop(L, 1);
+  if (!logs) return logs;
+  for (const auto& log : *logs) into.options.logs.push_back(log->options);
+  return logs;
+}
+
 int listen(lua_State* L, const Dialect& dialect) {
   session::ListenerDeclaration declaration;
   declaration.protocol = dialect.protocol;
   read_where(L, 1, declaration);
   declaration.callbacks = check_handler(L, 2, dialect);
   read_options(L, 3, dialect, declaration);
-  Host::of(L).add_listener(std::move(declaration), make_handler(L, 2));
+  session::LogList logs = read_listener_logs(L, 3, declaration);
+  Handler handler = make_handler(L, 2);
+  handler.logs = std::move(logs);
+  Host::of(L).add_listener(std::move(declaration), handler);
   return 0;
 }
 
 }  // namespace
+
+// Lua 5.1 has no octal numbers: the digits of 0666 or '0666' are meant as chmod means them.
+std::uint32_t parse_mode(const std::string& text) {
+  std::uint64_t mode = 0;
+  const bool octal = !text.empty() && std::ranges::all_of(text, [&mode](char c) {
+    mode = std::min<std::uint64_t>(mode * 8 + static_cast<std::uint64_t>(c - '0'), kMaxMode + 1);
+    return c >= '0' && c <= '7';
+  });
+  if (!octal || mode > kMaxMode) throw lua::Error("bad 'mode' value (0666, for example)");
+  return static_cast<std::uint32_t>(mode);
+}
 
 int mysql_listen(lua_State* L) {
   check_is_loading(L, "mysql_listen");

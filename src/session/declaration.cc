@@ -11,6 +11,7 @@ namespace perilune::session {
 namespace {
 
 using Listeners = std::vector<ListenerDeclaration>;
+using Logs = std::vector<log::QueryLogOptions>;
 
 const ListenerDeclaration* find_where(const Listeners& listeners, const ListenWhere& where) {
   const auto found = std::ranges::find(listeners, where, &ListenerDeclaration::where);
@@ -52,6 +53,14 @@ std::optional<std::string> missing(const Clusters& ours, const Clusters& theirs)
   return std::nullopt;
 }
 
+std::optional<std::string> missing(const Logs& ours, const Logs& theirs) {
+  const auto lost = std::ranges::find_if(ours, [&theirs](const auto& log) {
+    return std::ranges::find(theirs, log) == theirs.end();
+  });
+  if (lost == ours.end()) return std::nullopt;
+  return fmt::format("the log {} is missing or has other options", lost->target);
+}
+
 }  // namespace
 
 const char* name_of(Protocol protocol) noexcept {
@@ -80,6 +89,8 @@ std::optional<std::string> Declaration::difference(const Declaration& other) con
   if (const auto lacking = missing(clusters, other.clusters)) return lacking;
   if (const auto extra = missing(other.clusters, clusters)) return "additionally, " + *extra;
   if (listeners.size() != other.listeners.size()) return "the number of listeners differs";
+  if (const auto lacking = missing(logs, other.logs)) return lacking;
+  if (const auto extra = missing(other.logs, logs)) return "additionally, " + *extra;
   return std::nullopt;
 }
 

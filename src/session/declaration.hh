@@ -7,6 +7,7 @@
 #include <variant>
 #include <vector>
 
+#include "log/query_log_options.hh"
 #include "net/address.hh"
 #include "net/datagram.hh"
 #include "net/network.hh"
@@ -69,6 +70,7 @@ struct ListenerOptions {
   ListenerTls tls;
   std::uint64_t max_query = 16ULL << 20;  // bytes of a statement's text that a callback sees
   bool allow_cleartext = false;  // passwords may come readable over plain connections
+  std::vector<log::QueryLogOptions> logs;  // where statements go unless the script says otherwise
   bool operator==(const ListenerOptions&) const = default;
 };
 
@@ -115,6 +117,7 @@ struct Declaration {
   std::vector<ControlDeclaration> controls;    // likewise
   // Likewise; the same one is the same object.
   std::vector<std::shared_ptr<cluster::Cluster>> clusters;
+  std::vector<log::QueryLogOptions> logs;  // likewise
   ScriptSettings settings;
   bool uses_myproxy_names = false;  // on_handshake_response: one worker by default
 

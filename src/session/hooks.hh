@@ -4,8 +4,10 @@
 #include <string_view>
 
 #include "event/task.hh"
+#include "log/record.hh"
 #include "session/challenger.hh"
 #include "session/decision.hh"
+#include "session/declared_log.hh"
 
 namespace perilune::session {
 
@@ -31,12 +33,16 @@ class Hooks {
   virtual std::optional<StatementDecision> on_init_db(std::string_view database) = 0;
   virtual event::Task<StatementDecision> rest_of_statement() = 0;
 
+  // May be called from a tap: where a record goes; nothing: where the client's do.
+  virtual std::optional<LogList> on_log(const log::Record& record) = 0;
+
   // Whether the script has the callback at all: asked before a task is made for nothing.
   virtual bool has_on_connect() const noexcept = 0;
   virtual bool has_on_command_phase() const noexcept = 0;
   virtual bool has_on_disconnect() const noexcept = 0;
   virtual bool has_on_query() const noexcept = 0;
   virtual bool has_on_init_db() const noexcept = 0;
+  virtual bool has_on_log() const noexcept = 0;
 };
 
 }  // namespace perilune::session

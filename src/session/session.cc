@@ -72,10 +72,14 @@ const net::Tls* Session::client_tls() const noexcept {
   return tls != nullptr && tls->state() != net::Tls::State::Handshake ? tls : nullptr;
 }
 
+std::string Session::client_name() const {
+  if (!peer_.is_unix()) return peer_.expand().text();
+  // Announced as a unix socket's peer, of whatever name.
+  return is_local() ? local_name(client_fd_) : "local";
+}
+
 std::string Session::name() const {
-  std::string name = "local";  // announced as a unix socket's peer, of whatever name
-  if (is_local()) name = local_name(client_fd_);
-  if (!peer_.is_unix()) name = peer_.expand().text();
+  std::string name = client_name();
   if (!account.empty()) name += fmt::format(" \"{}\"", account);
   return name;
 }

@@ -16,8 +16,10 @@
 #include "net/small_address.hh"
 #include "net/stream.hh"
 #include "session/declaration.hh"
+#include "session/declared_log.hh"
 #include "session/hooks.hh"
 #include "session/likeness.hh"
+#include "session/log_outlet.hh"
 #include "session/memory_budget.hh"
 #include "session/session_list.hh"
 #include "session/shared_text.hh"
@@ -38,6 +40,7 @@ struct Services {
   Directory* directory = nullptr;  // null: these sessions are all there are
   SharedText::Pool texts{};
   auth::ScramKeyCache scram_keys{};  // of the passwords that come again and again
+  LogOutlets log_outlets{};
 };
 
 class RsaKeySource;
@@ -109,6 +112,8 @@ class Session final : private net::HangupListener {
 
   // For log lines: the peer's address or "pid=P uid=U", and the account once there is one.
   std::string name() const;
+  // The same without the account.
+  std::string client_name() const;
 
   std::uint32_t id() const noexcept { return id_; }
   int client_fd() const noexcept { return client_fd_; }  // for peer credentials; -1 once closed
@@ -184,6 +189,7 @@ class Session final : private net::HangupListener {
   std::unique_ptr<const KnownLogin> known_login;  // null: nothing is known
   std::unique_ptr<const cluster::Lease> lease;    // of a cluster's node; null: none
   std::unique_ptr<const CancelKeys> cancel_keys;  // null: nothing can be cancelled
+  LogList logs;                                   // where the statements go
 
  private:
   SessionList* list_ = nullptr;

@@ -86,11 +86,27 @@ void append_character(std::string& out, const Character& c, std::string_view byt
   }
 }
 
+// How many bytes at the front stand for themselves.
+std::size_t plain_bytes(std::string_view text, char quote) noexcept {
+  std::size_t count = 0;
+  while (count < text.size()) {
+    const char c = text[count];
+    if (c < 0x20 || c >= 0x7F || c == '\\' || c == quote) break;
+    ++count;
+  }
+  return count;
+}
+
 // Returns how many bytes of `text` were shown.
 std::size_t append_start(std::string& out, std::string_view text, std::size_t max_bytes,
                          char quote) {
   std::size_t shown = 0;
   while (shown < text.size()) {
+    const std::string_view plain = text.substr(shown, max_bytes - shown);
+    const std::size_t count = plain_bytes(plain, quote);
+    out.append(plain.substr(0, count));
+    shown += count;
+    if (shown == text.size() || shown == max_bytes) break;
     const Character c = decode(text.substr(shown));
     if (shown + c.length > max_bytes) break;
     append_character(out, c, text.substr(shown, c.length), quote);

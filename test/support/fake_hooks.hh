@@ -30,7 +30,9 @@ class LoginHooks : public session::Hooks {
   bool has_on_command_phase() const noexcept override { return false; }
   bool has_on_disconnect() const noexcept override { return false; }
   bool has_on_query() const noexcept override { return false; }
+  std::optional<session::LogList> on_log(const log::Record&) override { return std::nullopt; }
   bool has_on_init_db() const noexcept override { return false; }
+  bool has_on_log() const noexcept override { return false; }
 };
 
 // A script in C++: what it answers is set by the test.
@@ -49,6 +51,7 @@ class FakeHooks final : public LoginHooks {
   std::function<Answer(std::string_view, session::StatementKind)> statement;
   std::function<Answer(std::string_view)> database;
   std::function<event::Task<session::StatementDecision>()> rest;
+  std::function<std::optional<session::LogList>(const log::Record&)> log;
 
   Answer on_query(std::string_view text, session::StatementKind kind) override {
     return statement(text, kind);
@@ -56,7 +59,9 @@ class FakeHooks final : public LoginHooks {
   Answer on_init_db(std::string_view name) override { return database(name); }
   event::Task<session::StatementDecision> rest_of_statement() override { return rest(); }
   bool has_on_query() const noexcept override { return static_cast<bool>(statement); }
+  std::optional<session::LogList> on_log(const log::Record& record) override { return log(record); }
   bool has_on_init_db() const noexcept override { return static_cast<bool>(database); }
+  bool has_on_log() const noexcept override { return static_cast<bool>(log); }
 
  private:
   OnLogin on_login_;

@@ -36,6 +36,7 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
   session_.set_ending(this);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
   arm_idle_timer();
+  mind_log();
 }
 
 CommandPhase::~CommandPhase() { session_.set_ending(nullptr); }
@@ -50,6 +51,9 @@ bool CommandPhase::may_run() {
 
 event::Task<bool> CommandPhase::go_on(PumpEnd end) {
   if (is_over(end)) co_return false;
+  if (is_log_blocked()) {
+    co_await log_->outlet().settle();
+  }
   if (held_ && held_->what == Held::What::Undecided) {
     const bool more = co_await hear_script();
     if (!more) co_return false;

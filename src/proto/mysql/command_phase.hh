@@ -13,6 +13,7 @@
 #include "proto/mysql/connection.hh"
 #include "proto/mysql/kill.hh"
 #include "proto/mysql/own_answers.hh"
+#include "proto/mysql/statement_log.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
 #include "session/tap.hh"
@@ -70,6 +71,12 @@ class CommandPhase final : private session::Tap, private session::Ending {
   bool gather(std::uint64_t size);
   void note(Bytes payload);
   void note_database();
+  void mind_log();
+  void mind_escapes() noexcept;
+  CommandStart start_for_log() const;
+  void log_own_answer(const CommandStart& command);
+  void log_raw(Bytes data);
+  bool is_log_blocked() const noexcept;
   bool is_changing() const noexcept;
   bool is_answered() const noexcept;
 
@@ -113,6 +120,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   std::size_t pass_ = 0;  // bytes at the client's front that were looked at and may pass
   std::unique_ptr<Held> held_;
   std::unique_ptr<OwnAnswers> own_;  // from the first one
+  std::unique_ptr<StatementLog> log_;  // from the moment that there is anything to log
   std::unique_ptr<session::MemoryBudget::Share> gathered_;
   std::unique_ptr<std::string> changing_to_;  // the database, until the server has answered
   std::unique_ptr<event::Deadline> idle_;     // of the listener's idle_timeout, if it has one

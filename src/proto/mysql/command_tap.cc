@@ -27,10 +27,14 @@ Verdict CommandPhase::from_client(Bytes data) {
     return {0, undecided ? Verdict::Then::Hold : Verdict::Then::Wait};
   }
   if (is_changing()) return {0, Verdict::Then::Wait};
+  if (log_) log_->bytes_arrived();
+  const bool waits_for_answers = log_ && log_->is_full() && exchange_.client_at_border();
+  if (waits_for_answers) return {0, Verdict::Then::Wait};
   const std::uint32_t before = exchange_.commands();
   wire::Progress progress{0, wire::Stop::None};
   bool more = true;
   while (more) {
+    mind_log();
     const Bytes rest = data.subspan(progress.consumed);
     const Bytes part = pass_ > 0 ? rest.first(std::min(pass_, rest.size())) : rest;
     const wire::Progress next = exchange_.client(part, *looked_at_, std::exchange(pass_, 0) > 0);
@@ -49,6 +53,7 @@ Verdict CommandPhase::from_client(Bytes data) {
   count_statements(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
+  log_raw(data.first(progress.consumed));
   return verdict_on_client(progress);
 }
 
@@ -57,7 +62,8 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
   switch (progress.stop) {
     case wire::Stop::None: {
       const bool over = session_.is_draining() && is_quiet();
-      return {progress.consumed, over ? Verdict::Then::Stop : Verdict::Then::Continue};
+      const bool stops = over || is_log_blocked();
+      return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
     }
     case wire::Stop::Full:
       return {progress.consumed, Verdict::Then::Wait};
@@ -69,15 +75,53 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
 }
 
 Verdict CommandPhase::from_server(Bytes data) {
+  if (log_) log_->bytes_arrived();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
+  mind_escapes();
   if (progress.stop == wire::Stop::Malformed) {
     server_malformed_ = true;
     return {progress.consumed, Verdict::Then::Stop};
   }
   if (is_changing() && is_answered()) note_database();
   const bool awaited = (awaiting_ && is_answered()) || (session_.is_draining() && is_quiet());
-  return {progress.consumed, awaited ? Verdict::Then::Stop : Verdict::Then::Continue};
+  const bool is_asking = held_ && held_->what == Held::What::Undecided;
+  const bool stops = awaited || (is_log_blocked() && !is_asking);
+  return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
+}
+
+// Statements of sessions without a log cost this much more.
+void CommandPhase::mind_log() {
+  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
+  log_ = std::make_unique<StatementLog>(session_, exchange_.outstanding());
+  exchange_.set_observer(log_.get());
+  mind_escapes();
+}
+
+void CommandPhase::mind_escapes() noexcept {
+  if (!log_) return;
+  log_->set_backslash_escapes((exchange_.status() & wire::status::kNoBackslashEscapes) == 0);
+}
+
+// Of the held command, before it is taken off; with all of it for those who want the bytes.
+CommandStart CommandPhase::start_for_log() const {
+  if (!log_) return {};
+  const Bytes input = client_.input();
+  const wire::Extent extent = wire::extent_of(input);
+  if (extent.complete) log_->outlet().write_raw(input.first(extent.bytes));
+  return log_->start_of(input);
+}
+
+void CommandPhase::log_own_answer(const CommandStart& command) {
+  if (log_) log_->answered_here(command, own_->outcome());
+}
+
+void CommandPhase::log_raw(Bytes data) {
+  if (log_) log_->outlet().write_raw(data);
+}
+
+bool CommandPhase::is_log_blocked() const noexcept {
+  return log_ && log_->outlet().is_blocked();
 }
 
 void CommandPhase::count_statements(std::uint32_t more) noexcept {

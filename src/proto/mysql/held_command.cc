@@ -117,8 +117,10 @@ event::Task<> CommandPhase::replace(const Held& held) {
     note(payload);
   }
   session_.metrics().statements_replaced.add();
+  const CommandStart start = start_for_log();
   const OwnAnswers::Turn turn = co_await take_off();
   static_cast<void>(turn);  // the server answers
+  if (log_) log_->replaced(start, payload);
   forward(payload, held.extent.packets);
 }
 
@@ -174,8 +176,10 @@ event::Task<> CommandPhase::answer(const Held& held) {
   } else {
     command.push_back(client_.input()[wire::kHeaderSize]);
   }
+  const CommandStart start = start_for_log();
   const OwnAnswers::Turn turn = co_await take_off();
   own().answer(command, held.decision, turn);
+  log_own_answer(start);
   looked_at_ = own().may_be_meant() ? &commands_with_statements() : looked_at_;
 }
 
@@ -185,8 +189,10 @@ event::Task<> CommandPhase::answer_own_statement() {
   const std::size_t length = wire::decode_header(input).length;
   const Bytes body = input.subspan(wire::kHeaderSize);
   append(head, body.first(std::min({length, body.size(), OwnAnswers::kHead})));
+  const CommandStart start = start_for_log();
   const OwnAnswers::Turn turn = co_await take_off();
   own().answer_ours(head, turn);
+  log_own_answer(start);
 }
 
 // The server's own number of the session takes the place of ours; at another server it is done by
@@ -202,10 +208,15 @@ event::Task<> CommandPhase::kill(const Held& held) {
   Buffer renumbered;
   const auto* const thread = std::get_if<KillThread>(&decision);
   if (thread != nullptr) renumbered = with_thread(payload.bytes(), *held.kill, thread->id);
+  const CommandStart start = start_for_log();
   const OwnAnswers::Turn turn = co_await take_off();
-  if (thread != nullptr) co_return forward(renumbered, held.extent.packets);
+  if (thread != nullptr) {
+    if (log_) log_->replaced(start, renumbered);
+    co_return forward(renumbered, held.extent.packets);
+  }
   const auto& answer = std::get<KillAnswer>(decision);
   answer.err ? own().err(turn, *answer.err) : own().ok(turn);
+  log_own_answer(start);
 }
 
 // A login in the middle of the session: what comes back takes this phase's place.

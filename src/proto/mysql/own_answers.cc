@@ -65,6 +65,8 @@ void OwnAnswers::payload(Turn turn, Bytes payload) {
 }
 
 void OwnAnswers::ok(Turn turn, std::uint64_t affected_rows) {
+  outcome_ = {};
+  outcome_.affected = affected_rows;
   wire::Ok answer;
   answer.affected_rows = affected_rows;
   answer.status = turn.status & kLasting;
@@ -74,12 +76,16 @@ void OwnAnswers::ok(Turn turn, std::uint64_t affected_rows) {
 }
 
 void OwnAnswers::err(Turn turn, const wire::Err& err) {
+  outcome_ = {};
+  outcome_.error = err;
   Buffer packet;
   wire::append_err(packet, err, wire::capability::kProtocol41);
   payload(turn, packet);
 }
 
 void OwnAnswers::text_result(Turn turn, const ResultTable& table) {
+  outcome_ = {};
+  outcome_.rows = table.rows.size();
   Buffer packets;
   wire::append_text_result(packets, rows_of(table), context_of(capabilities_, turn),
                            turn.sequence);
@@ -122,6 +128,9 @@ void OwnAnswers::prepare(Bytes command, Statement statement, Turn turn) {
   wire::append_prepared(packets, prepared, context_of(capabilities_, turn), turn.sequence);
   write(packets);
   last_ = prepared.id;
+  outcome_ = {};
+  outcome_.prepared = prepared.id;
+  outcome_.parameters = prepared.parameters;
   statements_[prepared.id] = std::move(statement);
 }
 
@@ -158,6 +167,8 @@ void OwnAnswers::answer_ours(Bytes command, Turn turn) {
 
 void OwnAnswers::execute(const Statement& statement, Turn turn) {
   if (!statement.table) return ok(turn, statement.affected_rows);
+  outcome_ = {};
+  outcome_.rows = statement.table->rows.size();
   Buffer packets;
   wire::append_binary_result(packets, rows_of(*statement.table), context_of(capabilities_, turn),
                              turn.sequence);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "net/stream.hh"
 #include "session/decision.hh"
@@ -26,6 +27,16 @@ class OwnAnswers {
     std::uint8_t sequence = 1;
     std::uint16_t status = 0;
   };
+
+  // What the last answer said.
+  struct Outcome {
+    std::optional<std::uint64_t> rows;
+    std::optional<std::uint64_t> affected;
+    std::optional<wire::mysql::Err> error;
+    std::uint32_t prepared = 0;  // its number
+    std::uint16_t parameters = 0;
+  };
+  const Outcome& outcome() const noexcept { return outcome_; }
 
   // To COM_QUERY and COM_STMT_PREPARE: what the script has decided, which is not to forward
   // anything. A prepared statement is answered the same way whenever it is executed.
@@ -66,6 +77,7 @@ class OwnAnswers {
   std::map<std::uint32_t, Statement> statements_;
   std::uint32_t last_ = 0;  // prepared or refused; 0: not here
   std::uint32_t made_ = 0;
+  Outcome outcome_;
 };
 
 // Whether a command names a prepared statement.

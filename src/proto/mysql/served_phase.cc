@@ -55,6 +55,9 @@ event::Task<> ServedPhase::run() {
     co_await handle(arrival);
     // Who sends commands without reading answers waits.
     if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
+    if (log_) {
+      co_await log_->outlet().settle();
+    }
   }
 }
 
@@ -81,11 +84,14 @@ event::Task<> ServedPhase::handle(Arrival arrival) {
   } else if (arrival == Arrival::Command) {
     co_await handle_command();
   } else {
+    mind_log();
+    const CommandStart start = start_for_log();
     Channel channel{client_, "Client"};
     const std::uint64_t skipped = co_await channel.skip();
     session_.traffic.from_client += skipped;
     sequence_ = channel.sequence();
     refuse_unseen(arrival);
+    if (log_) log_->answered_here(start, answers_.outcome());
   }
 }
 
@@ -103,6 +109,8 @@ event::Task<> ServedPhase::handle_command() {
     co_await change_user();
     co_return;
   }
+  mind_log();
+  CommandStart start = start_for_log();
   Channel channel{client_, "Client"};
   Buffer command = co_await channel.receive(session_.options().max_query + 1);
   sequence_ = channel.sequence();
@@ -117,6 +125,23 @@ event::Task<> ServedPhase::handle_command() {
   } else {
     answer(command, decision);
   }
+  mind_log();  // what the callback has decided counts for this statement
+  if (!log_) co_return;
+  if (start.bytes.empty()) start = {command, command.size()};
+  log_->answered_here(start, answers_.outcome());
+}
+
+void ServedPhase::mind_log() {
+  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
+  log_ = std::make_unique<StatementLog>(session_, 0);
+}
+
+CommandStart ServedPhase::start_for_log() const {
+  if (!log_) return {};
+  const Bytes input = client_.input();
+  const wire::Extent extent = wire::extent_of(input);
+  if (extent.complete) log_->outlet().write_raw(input.first(extent.bytes));
+  return log_->start_of(input);
 }
 
 event::Task<> ServedPhase::change_user() {

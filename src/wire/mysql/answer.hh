@@ -51,6 +51,10 @@ class Answer {
     return phase_ == Phase::Rows && first < kEofHeader;
   }
 
+  // What comes next begins an answer or one of its results; is a row or the end of them.
+  bool is_at_head() const noexcept { return phase_ == Phase::Head; }
+  bool is_in_rows() const noexcept { return phase_ == Phase::Rows; }
+
   // Of the last OK or EOF packet seen, in any answer.
   std::uint16_t status() const noexcept { return status_; }
   void set_status(std::uint16_t status) noexcept { status_ = status; }

@@ -64,6 +64,7 @@ Stop Exchange::begin_command(Bytes in, const CommandSet& intercept, bool pass) {
   enter(command, header.sequence);
   sending_due_ = answer_form(command) != AnswerForm::None;
   client_.enter(header);
+  if (observer_ != nullptr) observer_->command_begins(command);
   return Stop::None;
 }
 
@@ -102,8 +103,12 @@ void Exchange::enter(Command command, std::uint8_t sequence) {
 }
 
 // Everything but the start of a command or an acknowledgement: bodies, and packets that are none.
-std::size_t Exchange::continue_client(Bytes in) noexcept {
-  if (client_.in_body()) return client_.pass_body(in.size());
+std::size_t Exchange::continue_client(Bytes in) {
+  if (client_.in_body()) {
+    const std::size_t passed = client_.pass_body(in.size());
+    if (observer_ != nullptr) tell_client(in.first(passed));
+    return passed;
+  }
   const bool continues = client_.continues();
   const PacketPosition::HeaderPart part = client_.gather_header(in);
   if (!part.complete) return part.taken;
@@ -111,7 +116,13 @@ std::size_t Exchange::continue_client(Bytes in) noexcept {
   client_.enter(part.header);
   const bool end_of_file = part.header.length == 0 && !continues;
   if (mode_ == Mode::LocalFile && end_of_file) mode_ = Mode::Commands;
+  if (observer_ != nullptr) tell_client({});
   return part.taken;
+}
+
+void Exchange::tell_client(Bytes piece) {
+  if (!piece.empty()) observer_->command_bytes(piece);
+  if (client_.between_payloads()) observer_->command_ends();
 }
 
 bool Exchange::client_header(PacketHeader header) noexcept {
@@ -143,8 +154,9 @@ Progress Exchange::server(Bytes in) {
 }
 
 // The bulk of a big result: complete rows, of which only lengths and first bytes are read.
-std::size_t Exchange::pass_rows(Bytes in) noexcept {
+std::size_t Exchange::pass_rows(Bytes in) {
   std::size_t at = 0;
+  std::size_t rows = 0;
   while (in.size() - at > kHeaderSize) {
     const PacketHeader header = decode_header(in.subspan(at));
     const auto first = std::to_integer<std::uint8_t>(in[at + kHeaderSize]);
@@ -152,12 +164,14 @@ std::size_t Exchange::pass_rows(Bytes in) noexcept {
     if (!whole || header.length - 1 >= kMaxPacket - 1 || !answer_.passes_row(first)) break;
     server_.set_sequence(header.sequence);
     at += kHeaderSize + header.length;
+    ++rows;
   }
+  if (observer_ != nullptr && rows > 0) observer_->rows(rows);
   return at;
 }
 
 // A payload that is here as a whole is understood in place; 0: this one is not.
-std::size_t Exchange::pass_packet(Bytes in) noexcept {
+std::size_t Exchange::pass_packet(Bytes in) {
   if (in.size() < kHeaderSize) return 0;
   const PacketHeader header = decode_header(in);
   if (header.length == kMaxPacket || in.size() - kHeaderSize < header.length) return 0;
@@ -167,12 +181,13 @@ std::size_t Exchange::pass_packet(Bytes in) noexcept {
   return kHeaderSize + header.length;
 }
 
-std::size_t Exchange::continue_server(Bytes in) noexcept {
+std::size_t Exchange::continue_server(Bytes in) {
   PacketPosition position = server_;
   std::size_t passed;
   if (position.in_body()) {
     passed = position.pass_body(in.size());
     gather_head(in.first(passed));
+    if (observer_ != nullptr) observer_->answer_piece(in.first(passed));
   } else {
     const bool first = !position.continues();
     const PacketPosition::HeaderPart part = position.gather_header(in);
@@ -199,17 +214,24 @@ void Exchange::gather_head(Bytes body) noexcept {
 
 // A malformed payload leaves the position where it was: the caller has not moved on yet, and the
 // number that the answer goes on with is still that before it.
-void Exchange::payload(Bytes head, std::uint32_t length, std::uint8_t sequence) noexcept {
+void Exchange::payload(Bytes head, std::uint32_t length, std::uint8_t sequence) {
   if (due_.empty()) return unsolicited(head);
   if (mode_ == Mode::LocalFile && !is_err(head)) {
     return server_fails("answer before the local file");
   }
   if (!answering_) answer_.begin(due_.front().command);
+  const bool was_in_rows = answer_.is_in_rows();
+  ExchangeObserver::Part part;
+  part.is_head = answer_.is_at_head();
   const Answer::Step step = answer_.payload(head, length);
   if (step == Answer::Step::Malformed) return server_fails(answer_.reason());
   if (step == Answer::Step::WantsFile) request_file(sequence);
   if (failed()) return;
   answering_ = true;
+  const bool goes_on = step == Answer::Step::More && answer_.is_in_rows();
+  part.begins_rows = goes_on && !was_in_rows;
+  part.is_row = goes_on && was_in_rows && !is_progress_report(head);
+  if (observer_ != nullptr) observer_->answer_payload(head, part);
   if (step == Answer::Step::Done) answered();
   if (step == Answer::Step::TakesOver) take_over();
 }
@@ -219,7 +241,8 @@ void Exchange::unsolicited(Bytes head) noexcept {
   said_goodbye_ = true;
 }
 
-void Exchange::answered() noexcept {
+void Exchange::answered() {
+  if (observer_ != nullptr) observer_->answered();
   if (mode_ == Mode::Replication && answer_form(due_.front().command) == AnswerForm::BinaryLog) {
     mode_ = Mode::Commands;
   }

@@ -29,6 +29,30 @@ struct Progress {
   Stop stop;
 };
 
+// Is told what passes through an Exchange, by those who must know more of it than the Exchange keeps.
+class ExchangeObserver {
+ public:
+  // A command of the client begins; its payload, the first byte included, follows in pieces.
+  virtual void command_begins(Command command) = 0;
+  virtual void command_bytes(Bytes piece) = 0;
+  virtual void command_ends() = 0;
+  // Of a payload of an answer that comes in pieces, before it is complete.
+  virtual void answer_piece(Bytes piece) = 0;
+  // A payload of the answer to the oldest command, as Answer::payload() gets it, and what it is.
+  struct Part {
+    bool is_head = false;      // OK, ERR, or what says how many columns there are
+    bool begins_rows = false;  // the last before the rows
+    bool is_row = false;
+  };
+  virtual void answer_payload(Bytes head, Part part) = 0;
+  virtual void rows(std::size_t count) = 0;  // that were passed over
+  // That answer is complete.
+  virtual void answered() = 0;
+
+ protected:
+  ~ExchangeObserver() = default;
+};
+
 // Indexed by Command.
 using CommandSet = std::bitset<256>;
 
@@ -43,6 +67,9 @@ class Exchange {
 
   // capabilities: those negotiated with the client, which are those negotiated with the server.
   explicit Exchange(std::uint64_t capabilities) noexcept : answer_(capabilities) {}
+
+  // Told from now on; null: nobody. Commands entered by forwarded() are not told to have begun.
+  void set_observer(ExchangeObserver* observer) noexcept { observer_ = observer; }
 
   // Follows what the client sent, as many packets as `in` holds. The start of a command that `in`
   // ends in before its fifth byte is not consumed (and Stop::None): come again with more.
@@ -113,17 +140,18 @@ class Exchange {
   bool awaits_agreement() const noexcept;
   Stop begin_command(Bytes in, const CommandSet& intercept, bool pass);
   Stop begin_acknowledgement(Bytes in);
-  std::size_t continue_client(Bytes in) noexcept;
+  std::size_t continue_client(Bytes in);
   bool client_header(PacketHeader header) noexcept;
   void enter(Command command, std::uint8_t sequence);
+  void tell_client(Bytes piece);
 
-  std::size_t pass_rows(Bytes in) noexcept;
-  std::size_t pass_packet(Bytes in) noexcept;
-  std::size_t continue_server(Bytes in) noexcept;
+  std::size_t pass_rows(Bytes in);
+  std::size_t pass_packet(Bytes in);
+  std::size_t continue_server(Bytes in);
   void gather_head(Bytes body) noexcept;
-  void payload(Bytes head, std::uint32_t length, std::uint8_t sequence) noexcept;
+  void payload(Bytes head, std::uint32_t length, std::uint8_t sequence);
   void unsolicited(Bytes head) noexcept;
-  void answered() noexcept;
+  void answered();
   void request_file(std::uint8_t sequence) noexcept;
   void take_over() noexcept;
 
@@ -135,6 +163,7 @@ class Exchange {
   }
 
   const char* reason_ = nullptr;
+  ExchangeObserver* observer_ = nullptr;
   CommandRing due_;
   PacketPosition client_;
   PacketPosition server_;
@@ -154,6 +183,6 @@ class Exchange {
 };
 
 // Every idle session has one.
-static_assert(sizeof(Exchange) <= 136);
+static_assert(sizeof(Exchange) <= 144);
 
 }  // namespace perilune::wire::mysql

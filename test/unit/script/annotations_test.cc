@@ -58,9 +58,9 @@ assert(#differences == 0, table.concat(differences, '\n'))
 )lua";
 
 std::string later_names() {
-  std::string table = "LATER = {log = true";
+  std::string table = "LATER = {";
   for (const auto& names : {later_functions(), later_libraries()}) {
-    for (const char* name : names) table += std::string(", ") + name + " = true";
+    for (const char* name : names) table += std::string(name) + " = true, ";
   }
   return table + "}\n";
 }

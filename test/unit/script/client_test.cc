@@ -67,8 +67,6 @@ TEST_CASE("script client: what is unknown raises", "[script]") {
             .find("Unknown attribute 'nosuch'") != std::string::npos);
   CHECK(told("return select(2, pcall(function() client.notes = {} end))")
             .find("Unknown attribute 'notes'") != std::string::npos);
-  CHECK(told("return select(2, pcall(function() client.log = nil end))")
-            .find("is not in this version of Perilune") != std::string::npos);
 }
 
 TEST_CASE("script client: stale after the end, notes until then", "[script]") {

@@ -74,7 +74,7 @@ TEST_CASE("script tcp: mistakes in tcp_listen", "[script]") {
   CHECK(error_of("{on_connect = print, on_log = print}") == at + "'on_log' is not for tcp_listen");
   CHECK(error_of_options("{like = 'x'}") == at + "'like' is not for tcp_listen");
   CHECK(error_of_options("{max_query = 1}") == at + "'max_query' is not for tcp_listen");
-  CHECK(error_of_options("{log = 1}") == at + "log is not in this version of Perilune");
+  CHECK(error_of_options("{log = 1}") == at + "'log' is not for tcp_listen");
   CHECK(error_of_options("{idle_timout = 5}") ==
         at + "unknown option 'idle_timout', did you mean 'idle_timeout'?");
   CHECK(error_of_options("{tls = {}}") == at + "bad 'tls' value (a 'cert' is needed)");
