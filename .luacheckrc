@@ -5,8 +5,8 @@ max_comment_line_length = false
 self = false
 
 local interface = {
-  "compiled", "control_client", "control_listen", "control_resolve", "disconnect", "every", "first_worker", "json", "jwt", "local_sessions", "monotonic", "mysql_cluster",
-  "mysql_listen", "mysql_resolve", "now", "perilune", "pg", "re2", "sessions", "settings", "shared", "sleep", "socket",
+  "admin_listen", "compiled", "control_client", "control_listen", "control_resolve", "disconnect", "every", "first_worker", "json", "jwt", "local_sessions", "metric", "monotonic", "mysql_cluster",
+  "mysql_listen", "mysql_resolve", "now", "perilune", "pg", "prometheus_listen", "re2", "sessions", "settings", "shared", "sleep", "socket",
   "sodium", "systemd", "tcp_cluster", "tcp_listen", "tcp_resolve", "toml", "yaml",
 }
 read_globals = interface

@@ -14,6 +14,7 @@
 #include "script/cluster.hh"
 #include "script/control_listen.hh"
 #include "script/host.hh"
+#include "script/http_listen.hh"
 #include "script/later.hh"
 #include "script/libs.hh"
 #include "script/listen.hh"
@@ -97,6 +98,7 @@ void guard_original(lua_State* L, const char* library, const char* name, bool al
 }
 
 constexpr lua::Function kFunctions[] = {
+    {"admin_listen", lua::guarded<admin_listen>},
     {"compiled", lua::guarded<compiled>},
     {"control_listen", lua::guarded<control_listen>},
     {"control_resolve", lua::guarded<control_resolve>, true},
@@ -109,6 +111,7 @@ constexpr lua::Function kFunctions[] = {
     {"mysql_resolve", lua::guarded<mysql_resolve>, true},
     {"now", lua::guarded<push_time<std::chrono::system_clock>>},
     {"print", lua::guarded<print>},
+    {"prometheus_listen", lua::guarded<prometheus_listen>},
     {"sessions", lua::guarded<sessions>, true},
     {"settings", lua::guarded<settings>},
     {"sleep", lua::guarded<sleep>, true},

@@ -13,6 +13,7 @@
 #include "lua/options.hh"
 #include "script/address.hh"
 #include "script/cluster.hh"
+#include "script/file_rights.hh"
 #include "script/globals.hh"
 #include "script/host.hh"
 #include "script/later.hh"
@@ -22,8 +23,6 @@
 namespace perilune::script {
 
 namespace {
-
-constexpr std::uint64_t kMaxMode = 07777;
 
 constexpr std::array<std::string_view, 7> kCallbacks{
     "on_command_phase",      "on_connect", "on_disconnect",
@@ -171,17 +170,6 @@ Handler make_handler(lua_State* L, int table) {
 }
 
 // --- options
-
-// Lua 5.1 has no octal numbers: the digits of 0666 or '0666' are meant as chmod means them.
-std::uint32_t parse_mode(const std::string& text) {
-  std::uint64_t mode = 0;
-  const bool octal = !text.empty() && std::ranges::all_of(text, [&mode](char c) {
-    mode = std::min<std::uint64_t>(mode * 8 + static_cast<std::uint64_t>(c - '0'), kMaxMode + 1);
-    return c >= '0' && c <= '7';
-  });
-  if (!octal || mode > kMaxMode) throw lua::Error("bad 'mode' value (0666, for example)");
-  return static_cast<std::uint32_t>(mode);
-}
 
 void read_unix_options(const lua::Options& options, session::ListenerDeclaration& declaration) {
   const auto* address = std::get_if<net::Address>(&declaration.where);

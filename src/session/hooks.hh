@@ -31,6 +31,9 @@ class Hooks {
   virtual std::optional<StatementDecision> on_init_db(std::string_view database) = 0;
   virtual event::Task<StatementDecision> rest_of_statement() = 0;
 
+  // The callback that waits; null: none does.
+  virtual const char* waiting_callback() const noexcept { return nullptr; }
+
   // Whether the script has the callback at all: asked before a task is made for nothing.
   virtual bool has_on_connect() const noexcept = 0;
   virtual bool has_on_command_phase() const noexcept = 0;
