@@ -5,8 +5,9 @@ max_comment_line_length = false
 self = false
 
 local interface = {
-  "compiled", "control_client", "control_listen", "control_resolve", "disconnect", "every", "first_worker", "json", "jwt", "local_sessions", "monotonic", "mysql_cluster",
-  "mysql_listen", "mysql_resolve", "now", "perilune", "pg", "pgsql_cluster", "pgsql_listen", "pgsql_resolve", "re2", "sessions", "settings", "shared", "sleep", "socket",
+  "admin_listen", "compiled", "control_client", "control_listen", "control_resolve", "disconnect", "every", "first_worker", "json", "jwt", "local_sessions", "log_file",
+  "log_journal", "log_socket", "log_syslog", "metric", "monotonic", "mysql_cluster", "mysql_listen", "mysql_resolve", "now", "perilune", "pg", "pgsql_cluster",
+  "pgsql_listen", "pgsql_resolve", "prometheus_listen", "re2", "sessions", "settings", "shared", "sleep", "socket",
   "sodium", "systemd", "tcp_cluster", "tcp_listen", "tcp_resolve", "toml", "yaml",
 }
 read_globals = interface

@@ -214,6 +214,27 @@ function SharedDictionary:incr(key, by, ttl) end
 ---@return boolean
 function SharedDictionary:delete(key) end
 
+---@class Counter
+local Counter = {}
+
+---@param n number? at least 0; 1 by default
+function Counter:add(n) end
+
+---@class Gauge
+local Gauge = {}
+
+---@param n number
+function Gauge:set(n) end
+
+---@param n number? 1 by default
+function Gauge:add(n) end
+
+---@class Histogram
+local Histogram = {}
+
+---@param n number
+function Histogram:observe(n) end
+
 ---@class Socket
 local Socket = {}
 
@@ -345,6 +366,11 @@ function Re2:replace(text, by) end
 ---@type any
 systemd = {}
 
+---For perilunectl: a unix socket by default.
+---@param address (SocketAddress|string)?
+---@param options {token_file: string?, mode: (integer|string)?, user: string?, group: string?}?
+function admin_listen(address, options) end
+
 ---@generic F: function
 ---@param fn F
 ---@return F
@@ -434,6 +460,11 @@ function now() end
 ---To the log.
 function print(...) end
 
+---The default port is 9100.
+---@param address SocketAddress|string
+---@param options {mode: (integer|string)?, user: string?, group: string?}?
+function prometheus_listen(address, options) end
+
 ---(waits)
 ---@return table[]
 function sessions() end
@@ -501,6 +532,24 @@ function jwt.sign(key, header, payload) end
 ---@return table? payload
 ---@return table|string header or why
 function jwt.verify(token, key, options) end
+
+metric = {}
+
+---@param name string ends with _total
+---@param help string
+---@return Counter
+function metric.counter(name, help) end
+
+---@param name string
+---@param help string
+---@return Gauge
+function metric.gauge(name, help) end
+
+---@param name string
+---@param help string
+---@param options {buckets: number[]?}?
+---@return Histogram
+function metric.histogram(name, help, options) end
 
 pg = {}
 
@@ -599,5 +648,6 @@ function yaml.parse(text) end
 -- For the test that compares: the methods of objects.
 return {
   client = Client, Cluster = Cluster, control_client = ControlClient, ["control_client.builder"] = ControlBuilder,
+  counter = Counter, gauge = Gauge, histogram = Histogram,
   pg = Database, ["pg.result"] = Result, re2 = Re2, shared = SharedDictionary, socket = Socket,
 }

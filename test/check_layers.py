@@ -31,6 +31,7 @@ ALLOWED = {
     "script": {"session", "cluster", "pg", "lua", "net", "event", "stats", "log", "auth", "data", "shared",
                "util", "wire/control/datagram"},
     "daemon": None,  # everything
+    "ctl": {"util"},
 }
 
 # foreign header (regular expression): files of src that may include it (regular expressions)
@@ -41,13 +42,15 @@ FOREIGN = {
     r"stringprep\.h": [r"auth/saslprep\.cc"],
     r"sodium(\.h|/)": [r"auth/.*", r"cluster/hash\.cc", r"script/lib_\w+\.cc"],
     r"(lua|luajit|lauxlib|lualib)\.(h|hpp)": [r"lua/.*", r"script/.*"],
-    r"nlohmann/": [r"data/json\.cc"],
+    r"nlohmann/": [r"data/json\.cc", r"ctl/.*"],
     r"toml\+\+/": [r"data/toml\.cc"],
     r"yaml-cpp/": [r"data/yaml\.cc"],
     r"re2/": [r"script/lib_re2\.cc"],
     r"libpq-fe\.h": [r"pg/.*"],
     r"systemd/": [r"daemon/.*", r"sinks/\w+\.cc"],
-    r"CLI/": [r"daemon/.*"],
+    r"CLI/": [r"daemon/.*", r"ctl/main\.cc"],
+    r"curl/": [r"ctl/client\.cc"],
+    r"curses\.h": [r"ctl/top\.cc"],
 }
 
 # Of the C library and the kernel: free for all.

@@ -28,6 +28,7 @@ Node::Node(const Node& before)
   const std::scoped_lock lock{before.mutex_};
   reason_ = before.reason_;
   since_ = before.since_;
+  history_ = before.history_;
   backoff_ = before.backoff_;
   addresses_ = before.addresses_;
 }
@@ -38,9 +39,32 @@ NodeStatus Node::status() const {
   return {draining ? NodeState::Draining : health(), reason_, since_};
 }
 
+std::vector<NodeStatus> Node::history() const {
+  const std::scoped_lock lock{mutex_};
+  return {history_.begin(), history_.end()};
+}
+
+// Of the caller's lock.
+void Node::remember() {
+  history_.push_front({is_draining() ? NodeState::Draining : health(), reason_, since_});
+  if (history_.size() > kHistory) history_.pop_back();
+}
+
+stats::NodeSum Node::traffic() const {
+  stats::NodeSum sum;
+  counts_->traffic.for_each([&sum](std::size_t, const stats::NodeCells& cells) {
+    sum.statements += cells.statements.read();
+    sum.to_server += cells.to_server.read();
+    sum.from_server += cells.from_server.read();
+  });
+  return sum;
+}
+
 std::optional<NodeState> Node::set_health(NodeState health, const std::string& reason) {
   const std::scoped_lock lock{mutex_};
-  const NodeState before = health_.exchange(health, std::memory_order_relaxed);
+  const NodeState before = this->health();
+  if (before != health) remember();
+  health_.store(health, std::memory_order_relaxed);
   reason_ = reason;
   if (before == health) return std::nullopt;
   since_ = std::chrono::system_clock::now();
@@ -50,7 +74,9 @@ std::optional<NodeState> Node::set_health(NodeState health, const std::string& r
 
 bool Node::set_draining(bool draining) {
   const std::scoped_lock lock{mutex_};
-  if (draining_.exchange(draining, std::memory_order_relaxed) == draining) return false;
+  if (is_draining() == draining) return false;
+  remember();
+  draining_.store(draining, std::memory_order_relaxed);
   since_ = std::chrono::system_clock::now();
   changes_.fetch_add(1, std::memory_order_release);
   return true;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -14,6 +15,8 @@
 
 #include "cluster/backoff.hh"
 #include "net/address.hh"
+#include "stats/node_cells.hh"
+#include "stats/per_worker.hh"
 #include "util/clock.hh"
 
 namespace perilune::cluster {
@@ -47,6 +50,9 @@ class Node {
   NodeState health() const noexcept { return health_.load(std::memory_order_relaxed); }
   bool is_draining() const noexcept { return draining_.load(std::memory_order_relaxed); }
   NodeStatus status() const;
+  // What it was before, the latest first; at most kHistory.
+  std::vector<NodeStatus> history() const;
+  static constexpr std::size_t kHistory = 16;
   // Counts the changes of what status() says.
   std::uint64_t changes() const noexcept { return changes_.load(std::memory_order_acquire); }
 
@@ -93,6 +99,10 @@ class Node {
   }
   std::uint64_t failed() const noexcept { return counts_->failed.load(std::memory_order_relaxed); }
 
+  // What passes to and from it; on that worker's thread.
+  stats::NodeCells& cells(std::size_t worker) { return counts_->traffic.of(worker); }
+  stats::NodeSum traffic() const;
+
  private:
   const net::Endpoint endpoint_;
   std::atomic<NodeState> health_{NodeState::Unknown};
@@ -103,12 +113,16 @@ class Node {
     std::atomic<std::uint64_t> sessions{0};
     std::atomic<std::uint64_t> connected{0};
     std::atomic<std::uint64_t> failed{0};
+    stats::PerWorker<stats::NodeCells> traffic;
   };
   std::shared_ptr<Counts> counts_;
 
   mutable std::mutex mutex_;  // of what follows; held for copies only
+  void remember();
+
   std::string reason_;
   WallTime since_;
+  std::deque<NodeStatus> history_;
   Backoff backoff_;
   std::vector<net::Address> addresses_;
 };

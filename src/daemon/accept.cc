@@ -41,6 +41,7 @@ void Supervisor::stop_accepting() {
   acceptors_.clear();
   listeners_.close();
   control_.close();
+  http_.close();
 }
 
 void Supervisor::hand_over(UniqueFd socket, net::Address peer, std::size_t listener) {

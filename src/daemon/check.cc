@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "daemon/http.hh"
 #include "event/loop.hh"
 #include "event/task_group.hh"
 #include "lua/sources.hh"
@@ -70,11 +71,18 @@ void check_certificates(const session::Declaration& declaration) {
   }
 }
 
+void check_tokens(const session::Declaration& declaration) {
+  for (const auto& http : declaration.https) {
+    if (!http.token_file.empty()) read_token(http.token_file);
+  }
+}
+
 event::Task<> load(event::Loop& loop, script::Host& host, Outcome& outcome) {
   try {
     const session::Declaration declaration = co_await host.load();
     outcome.description = host.describe();
     check_certificates(declaration);
+    check_tokens(declaration);
     if (declaration.listeners.empty()) outcome.error = "No listeners configured";
   } catch (const std::exception& e) {
     outcome.error = e.what();

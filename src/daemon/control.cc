@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "event/poll.hh"
+#include "session/session.hh"
 #include "wire/control/datagram.hh"
 
 namespace perilune::daemon {
@@ -154,7 +155,8 @@ void Control::disconnect_database(std::string_view account) {
   closing->missing = branches->size();
   for (const Branch& there : *branches) {
     there.mailbox->post([this, closing, sessions = there.sessions] {
-      const std::size_t count = session::drop_account(*sessions, closing->account);
+      const std::size_t count =
+          session::stop_account(*sessions, closing->account, session::StopReason::Dropped);
       home_.post([this, closing, count] { add(*closing, count); });
     });
   }

@@ -38,6 +38,7 @@ event::Task<> Supervisor::reload() {
   reloading_ = true;
   do {
     reload_again_ = false;
+    reload_askers_ = std::exchange(reload_waiters_, {});
     systemd::notify_reloading();
     std::string error;
     try {
@@ -49,6 +50,7 @@ event::Task<> Supervisor::reload() {
       discard_candidates();
       logger_.text(log::Level::Error, "reload failed, nothing was changed", error);
     }
+    answer_reload(draining_ ? "the daemon is shutting down" : error);
     if (draining_) break;  // systemd was told that the daemon stops
     systemd::notify_ready(error.empty() ? "serving" : "serving; the last reload failed");
   } while (reload_again_);
@@ -109,6 +111,7 @@ event::Task<session::Declaration> Supervisor::load_in(Worker& worker) {
   order.sources = sources_;
   order.systemd_socket_names = listeners_.passed_names();
   order.dictionaries = dictionaries_;
+  order.own_metrics = own_metrics_;
   UniqueFunction<void(event::Reply<Loaded>)> question{
       [&worker, order = std::move(order)](event::Reply<Loaded> reply) mutable {
         worker.load(std::move(order), std::move(reply));
@@ -142,6 +145,7 @@ unsigned Supervisor::wanted_workers(const session::Declaration& declaration) con
 
 void Supervisor::discard_candidates() {
   acceptors_.discard();
+  http_.discard();
   for (const auto& worker : workers_) {
     Worker* const there = worker.get();
     there->mailbox().post([there] { there->discard_candidate(); });
@@ -156,26 +160,30 @@ event::Task<> Supervisor::switch_to(session::Declaration declaration) {
   Opened opened;
   opened.listeners = make_listeners(declaration);
   opened.logs = open_logs(declaration);
+  Http::Prepared https = http_.prepare(declaration.https);
   co_await prepare_accepting(prepared);
   for (const auto& cluster : declaration.clusters) cluster->activate();
   co_await monitor_.settle(declaration.clusters, kFirstLook);
   co_await likenesses_.settle(kFirstLook);
   if (draining_) co_return;
-  commit(std::move(declaration), std::move(prepared), std::move(controls), std::move(opened));
+  commit(std::move(declaration), std::move(prepared), std::move(controls), std::move(https),
+         std::move(opened));
 }
 
 // A worker learns of the generation and of its connections, or of where they come from, by one
 // message or in this order.
 void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> sockets,
-                        Control::Prepared controls, Opened opened) {
+                        Control::Prepared controls, Http::Prepared https, Opened opened) {
   gathered_->set_limit(declaration.settings.memory_limit);
   for (const std::string& problem : listeners_.commit(declaration.listeners, std::move(sockets))) {
     logger_.warning("a changed option could not be applied", log::field("reason", problem));
   }
   control_.commit(declaration.controls, std::move(controls));
+  http_.commit(std::move(https));
   generation_ = std::make_shared<const Generation>(++generations_made_, std::move(declaration),
                                                    std::move(opened.listeners),
                                                    std::move(opened.logs), generations_alive_);
+  admin_.note(generation_);
   for (const auto& worker : workers_) {
     Worker* const there = worker.get();
     there->mailbox().post(
@@ -208,6 +216,10 @@ std::vector<std::shared_ptr<const session::Listener>> Supervisor::make_listeners
     listener->rsa_key = rsa_key_;
     listener->gathered = gathered_;
     listener->like = likenesses_.of(declared.options.like, declared.options.like_cluster);
+    listener->counts = registry_.listener(declared.label);
+    listener->generation = generations_made_ + 1;
+    listener->times_statements = declaration.has(session::HttpDeclaration::Service::Metrics);
+    listener->notes_statements = declaration.has(session::HttpDeclaration::Service::Admin);
     listeners.push_back(std::move(listener));
   }
   return listeners;

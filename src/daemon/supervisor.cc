@@ -26,6 +26,7 @@ constexpr Millis kLogLimit{5000};
 // Rounds that systemd's watchdog is fed although a worker does not answer, so that the others can
 // drain.
 constexpr unsigned kPatience = 10;
+constexpr Millis kProbeInterval{1000};
 
 std::vector<systemd::PassedSocket> passed_sockets() {
   auto passed = systemd::take_passed_sockets();
@@ -49,6 +50,10 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       rsa_key_(std::make_shared<session::RsaKeySource>()),
       gathered_(std::make_shared<session::MemoryBudget>()),
       control_(loop_, mailbox_, branches_, logger_),
+      exporter_({registry_, *own_metrics_, clusters_, branches_}),
+      admin_({registry_, clusters_, branches_, mailbox_, logger_, options_.config},
+             admin_actions()),
+      http_(loop_, http_handlers(), logger_),
       acceptors_(
           loop_,
           [this](UniqueFd socket, net::Address peer, std::size_t listener) {
@@ -162,6 +167,8 @@ void Supervisor::finish(int status) {
 // never ends is aborted here as ever; one that cannot be aborted is left.
 void Supervisor::end_workers() {
   const auto limit = Clock::now() + kJoinLimit;
+  admin_.abandon();
+  http_.end();
   for (const auto& worker : workers_) worker->begin_end();
   for (const auto& worker : workers_) {
     while (!worker->wait_for_end(kWatchInterval)) {
@@ -177,6 +184,7 @@ void Supervisor::leave_at_once() {
   listeners_.close();
   control_.close();
   query_logs_.finish(kLogLimit);
+  http_.close();
   ::_exit(status_);
 }
 
@@ -185,6 +193,8 @@ void Supervisor::leave_at_once() {
 void Supervisor::watch_workers() {
   count_generations();
   monitor_.tick();
+  http_.tick();
+  probe_workers();
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const bool stuck = workers_[i]->check_scripts();
     if (!stuck && worker_stuck_[i] != 0) {
@@ -197,6 +207,19 @@ void Supervisor::watch_workers() {
 void Supervisor::count_generations() noexcept {
   stats::Cell& gauge = registry_.control().generations_alive;
   gauge.add(generations_alive_->load(std::memory_order_relaxed) - gauge.read());
+}
+
+// How long each loop takes to come to a message is only asked where somebody wants to know.
+void Supervisor::probe_workers() {
+  const auto now = Clock::now();
+  const bool wanted =
+      generation_ && generation_->declaration().has(session::HttpDeclaration::Service::Metrics);
+  if (!wanted || now - probed_at_ < kProbeInterval) return;
+  probed_at_ = now;
+  for (const auto& worker : workers_) {
+    Worker* const there = worker.get();
+    there->mailbox().post([there, now] { there->note_probe(now); });
+  }
 }
 
 // Every loop must have answered the last round; a script stuck in C is forgiven for a while.

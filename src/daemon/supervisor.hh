@@ -11,8 +11,11 @@
 #include "cluster/monitor.hh"
 #include "cluster/registry.hh"
 #include "daemon/acceptors.hh"
+#include "daemon/admin.hh"
 #include "daemon/control.hh"
+#include "daemon/exporter.hh"
 #include "daemon/generation.hh"
+#include "daemon/http.hh"
 #include "daemon/likenesses.hh"
 #include "daemon/listeners.hh"
 #include "daemon/options.hh"
@@ -61,7 +64,7 @@ class Supervisor {
   void discard_candidates();
   event::Task<> switch_to(session::Declaration declaration);
   void commit(session::Declaration declaration, std::vector<Sockets> sockets,
-              Control::Prepared controls, Opened opened);
+              Control::Prepared controls, Http::Prepared https, Opened opened);
   std::vector<std::shared_ptr<log::QueryLog>> open_logs(const session::Declaration& declaration);
   template <typename T>
   event::Task<T> ask_worker(Worker& worker, UniqueFunction<void(event::Reply<T>)> question);
@@ -90,6 +93,13 @@ class Supervisor {
   std::size_t sessions() const noexcept;
   void watch_workers();
   void count_generations() noexcept;
+  void probe_workers();
+  Http::Handlers http_handlers();
+
+  // --- what the admin interface asks for (supervisor_admin.cc)
+  Admin::Actions admin_actions();
+  void reload_for(UniqueFunction<void(std::string)> done);
+  void answer_reload(const std::string& error);
   void feed_watchdog();
   void finish(int status);
   void end_workers();
@@ -113,10 +123,14 @@ class Supervisor {
   std::shared_ptr<session::MemoryBudget> gathered_;
   std::shared_ptr<const net::TlsServer> self_signed_;  // made on first need, kept by reloads
   const std::shared_ptr<shared::Registry> dictionaries_ = std::make_shared<shared::Registry>();
+  const std::shared_ptr<stats::OwnMetrics> own_metrics_ = std::make_shared<stats::OwnMetrics>();
   std::shared_ptr<lua::Sources> sources_;              // of the load that is under way
   std::shared_ptr<const Generation> generation_;
   Branches branches_;  // of the workers
   Control control_;
+  Exporter exporter_;
+  Admin admin_;
+  Http http_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<char> worker_stuck_;  // parallel to workers_
   Acceptors acceptors_;
@@ -124,12 +138,16 @@ class Supervisor {
   std::list<event::UnixSignal> signals_;
   std::optional<event::PeriodicTimer> watch_timer_;
   std::optional<event::PeriodicTimer> watchdog_timer_;
+  Clock::time_point probed_at_;  // the workers' loops
   unsigned watchdog_answers_ = 0;  // workers that answered since the last round
   unsigned watchdog_missed_ = 0;   // rounds in a row that somebody did not answer
   event::Deadline drain_deadline_;
   event::Deadline end_deadline_;
   bool reloading_ = false;
   bool reload_again_ = false;
+  // Who wants to know what comes of the next reload, and of the present one.
+  std::vector<UniqueFunction<void(std::string)>> reload_waiters_;
+  std::vector<UniqueFunction<void(std::string)>> reload_askers_;
   bool draining_ = false;
   bool ending_ = false;
   std::size_t idle_parts_ = 0;  // of those that drain: the workers and both kinds of probes

@@ -47,7 +47,7 @@ Worker::Worker(unsigned index, WorkerContext context)
           },
           [this](int error) { report_pause(error); }),
       background_(loop_),
-      services_{loop_, background_, context_.logger, context_.metrics, &directory_},
+      services_{loop_, background_, context_.logger, context_.metrics, &directory_, index},
       tasks_(loop_),
       thread_([this] {
         event::block_signals({SIGHUP, SIGINT, SIGTERM, SIGUSR1});  // the control thread's
@@ -115,6 +115,7 @@ event::Task<> Worker::load_candidate(LoadOrder order, event::Reply<Loaded> reply
     options.clusters = &context_.clusters;
     options.systemd_socket_names = std::move(order.systemd_socket_names);
     options.dictionaries = std::move(order.dictionaries);
+    options.own_metrics = std::move(order.own_metrics);
     auto script = std::make_shared<Script>();
     script->host = std::make_shared<script::Host>(loop_, std::move(options));
     context_.control.post([this, watch = std::weak_ptr{script->host->share_watch()}]() mutable {
@@ -137,6 +138,8 @@ void Worker::take_over(std::shared_ptr<const Generation> generation) {
   candidate_->host->open_logs(generation->logs());
   candidate_->generation = std::move(generation);
   candidate_->host->commit();
+  std::erase_if(hosts_, [](const auto& host) { return host.expired(); });
+  hosts_.push_back(candidate_->host);
   current_ = std::move(candidate_);
   acceptors_.commit();
 }
@@ -220,8 +223,7 @@ void Worker::open_session(UniqueFd socket, net::Address peer, std::size_t listen
   session->set_hooks(current_->host->make_hooks(*session, current_->own_index[listener]));
   open_sessions_.enter(*session);
   uncount.disarm();
-  context_.metrics.connections_accepted.add();
-  context_.metrics.sessions_open.add();
+  session->metrics().connections_accepted.add();
   if (draining_) session->drain();
   const session::Driver& driver = proto::driver_of(shared_listener->declaration.protocol);
   tasks_.spawn(session::run(std::move(session), std::move(client), driver));
@@ -232,7 +234,6 @@ std::uint32_t Worker::next_id() noexcept {
 }
 
 void Worker::session_ended() {
-  context_.metrics.sessions_open.subtract();
   uncount_session();
 }
 
@@ -249,6 +250,15 @@ void Worker::check_idle() {
   }
   auto idle = std::exchange(idle_, {});
   idle();
+}
+
+void Worker::note_probe(Clock::time_point sent) {
+  context_.metrics.loop_delay.observe(Clock::now() - sent);
+  std::uint64_t memory = 0;
+  for (const auto& weak : hosts_) {
+    if (const auto host = weak.lock()) memory += host->memory_used();
+  }
+  context_.metrics.lua_memory.set(memory);
 }
 
 void Worker::drain() {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "cluster/registry.hh"
@@ -41,6 +42,7 @@ struct LoadOrder {
   std::shared_ptr<lua::Sources> sources;
   std::vector<std::string> systemd_socket_names;
   std::shared_ptr<shared::Registry> dictionaries;
+  std::shared_ptr<stats::OwnMetrics> own_metrics;
 };
 
 // What a worker needs of the process; all of it outlives the worker.
@@ -96,6 +98,12 @@ class Worker {
   void take_over(std::shared_ptr<const Generation> generation);
   // Calls the script's own reload function; replies whether there is one.
   void call_reload(event::Reply<bool> reply);
+  // A message that was sent at that time has come: how late, and what else only this thread knows.
+  void note_probe(Clock::time_point sent);
+  // See session::Directory.
+  void empty_node(std::shared_ptr<const cluster::Node> node, Millis limit) {
+    directory_.empty_node(std::move(node), limit);
+  }
   void drain();
   void stop_sessions(session::StopReason reason);
   // Calls `idle` on this thread, once, when no session is left nor anything that one left behind.
@@ -129,6 +137,7 @@ class Worker {
   event::Loop loop_;
   event::Mailbox mailbox_;
   std::shared_ptr<Script> candidate_;
+  std::vector<std::weak_ptr<script::Host>> hosts_;  // of all generations
   std::shared_ptr<Script> current_;
   std::vector<std::weak_ptr<log::QueryLog>> logs_;  // that tell this worker of room in them
   session::SessionList open_sessions_;

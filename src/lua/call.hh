@@ -71,6 +71,8 @@ class Call {
   lua_State* results() const noexcept;
   int result_count() const noexcept { return result_count_; }
 
+  const char* name() const noexcept { return name_; }
+
   // Whom the call is made for, as far as the functions it calls need to know; null by default.
   void set_owner(void* owner) noexcept { owner_ = owner; }
   void* owner() const noexcept { return owner_; }

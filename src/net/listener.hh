@@ -21,6 +21,7 @@ namespace perilune::net {
 struct FileRights {
   mode_t mode = 0666;
   std::string user, group;  // empty: unchanged
+  bool operator==(const FileRights&) const = default;
 };
 
 // A listening socket. May be shared between threads; closing a unix one removes its file, but only

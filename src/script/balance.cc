@@ -16,7 +16,7 @@ namespace perilune::script {
 
 namespace {
 
-constexpr Callback kBalance{"balance", true};
+constexpr Callback kBalance{"balance", stats::Callback::Balance, true};
 
 // A value of a finished call, where there is room to look into it.
 void push_copy(lua_State* L, lua_State* from, int index) {
@@ -44,6 +44,7 @@ event::Task<bool> SessionHooks::choose_node(const lua::Call& decided, int action
   lua::Call call{host_->state(), kBalance.name};
   call.set_owner(this);
   bool in_time = true;
+  CallbackTime time{session_.metrics().callbacks, kBalance.counted};
   const bool over = call.start([&](lua_State* L) {
     push_copy(L, decided.results(), action);
     lua_getfenv(L, -1);
@@ -55,6 +56,7 @@ event::Task<bool> SessionHooks::choose_node(const lua::Call& decided, int action
     return 3;
   });
   if (!over) in_time = co_await finish_in_time(call);
+  time.stop();
   co_return take_choice(call, in_time, nodes, decision);
 }
 

@@ -14,6 +14,7 @@
 #include "script/cluster.hh"
 #include "script/control_listen.hh"
 #include "script/host.hh"
+#include "script/http_listen.hh"
 #include "script/later.hh"
 #include "script/libs.hh"
 #include "script/listen.hh"
@@ -98,6 +99,7 @@ void guard_original(lua_State* L, const char* library, const char* name, bool al
 }
 
 constexpr lua::Function kFunctions[] = {
+    {"admin_listen", lua::guarded<admin_listen>},
     {"compiled", lua::guarded<compiled>},
     {"control_listen", lua::guarded<control_listen>},
     {"control_resolve", lua::guarded<control_resolve>, true},
@@ -117,6 +119,7 @@ constexpr lua::Function kFunctions[] = {
     {"pgsql_listen", lua::guarded<pgsql_listen>},
     {"pgsql_resolve", lua::guarded<pgsql_resolve>, true},
     {"print", lua::guarded<print>},
+    {"prometheus_listen", lua::guarded<prometheus_listen>},
     {"sessions", lua::guarded<sessions>, true},
     {"settings", lua::guarded<settings>},
     {"sleep", lua::guarded<sleep>, true},

@@ -16,13 +16,16 @@ namespace perilune::script {
 
 namespace {
 
-constexpr Callback kOnConnect{"on_connect", true, kErr};
-constexpr Callback kTcpOnConnect{"on_connect", false, kConnect | kFanout | kErr};
-constexpr Callback kOnLogin{"on_login", false, kConnect | kServe | kErr};
-constexpr Callback kOnHandshakeResponse{"on_handshake_response", false, kConnect | kServe | kErr,
-                                        true, false};
-constexpr Callback kOnCommandPhase{"on_command_phase", true, kErr};
-constexpr Callback kOnDisconnect{"on_disconnect", true};
+constexpr Callback kOnConnect{"on_connect", stats::Callback::OnConnect, true, kErr};
+constexpr Callback kTcpOnConnect{"on_connect", stats::Callback::OnConnect, false,
+                                 kConnect | kFanout | kErr};
+constexpr Callback kOnLogin{"on_login", stats::Callback::OnLogin, false,
+                            kConnect | kServe | kErr};
+constexpr Callback kOnHandshakeResponse{"on_handshake_response", stats::Callback::OnLogin, false,
+                                        kConnect | kServe | kErr, true, false};
+constexpr Callback kOnCommandPhase{"on_command_phase", stats::Callback::OnCommandPhase, true,
+                                   kErr};
+constexpr Callback kOnDisconnect{"on_disconnect", stats::Callback::OnDisconnect, true};
 
 // All that a client learns of a mistake in the script.
 constexpr const char* kClientMessage = "Lua error";
@@ -147,8 +150,10 @@ event::Task<session::Decision> SessionHooks::ask(const Callback& callback, int f
   lua::Call call{host_->state(), callback.name};
   call.set_owner(this);
   bool in_time = true;
+  CallbackTime time{session_.metrics().callbacks, callback.counted};
   const bool over = call.start([this, function](lua_State* L) { return push_call(L, function); });
   if (!over) in_time = co_await finish_in_time(call);
+  time.stop();
   session::Decision decision = decide(callback, call, in_time);
   auto* const target = std::get_if<session::ConnectTo>(&decision);
   if (target == nullptr || !is_up_to_function(*target)) co_return decision;
@@ -163,7 +168,11 @@ event::Task<bool> SessionHooks::finish_in_time(lua::Call& call) {
   event::Countdown time_left{loop, host_->settings().callback_timeout,
                              [&expired] { expired.set(); }};
   time_left_ = &time_left;
-  const ScopeExit forgotten([this] { time_left_ = nullptr; });
+  waiting_name_ = call.name();
+  const ScopeExit forgotten([this] {
+    time_left_ = nullptr;
+    waiting_name_ = nullptr;
+  });
   event::Task<> rest = call.finish();
   const bool finished = co_await event::FirstOf<void>(rest, expired);
   if (finished) rest.take();
@@ -237,8 +246,9 @@ bool SessionHooks::is_checked() const {
 }
 
 std::nullopt_t SessionHooks::report(const Callback& callback, const std::string& why,
-                                    const std::string& traceback) {
+                                    const std::string& traceback, bool aborted) {
   session_.metrics().lua_errors.add();
+  session_.metrics().callbacks.fail(callback.counted, aborted);
   const std::string name = session_.name();
   const log::Logger logger = session_.services().logger.with(name);
   logger.error("callback failed", log::field("callback", callback.name), log::field("error", why));
@@ -248,12 +258,13 @@ std::nullopt_t SessionHooks::report(const Callback& callback, const std::string&
 
 std::nullopt_t SessionHooks::report(const Callback& callback, const lua::Call::Failure& failure) {
   if (failure.aborted) session_.metrics().lua_aborts.add();
-  return report(callback, failure.message, failure.traceback);
+  return report(callback, failure.message, failure.traceback, failure.aborted);
 }
 
 session::Refuse SessionHooks::failure() {
   session::Refuse refusal;
   refusal.message = kClientMessage;
+  refusal.is_failure = true;
   return refusal;
 }
 

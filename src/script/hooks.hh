@@ -40,6 +40,7 @@ class SessionHooks final : public session::Hooks {
   event::Task<session::StatementDecision> rest_of_statement() override;
   std::optional<session::LogList> on_log(const log::Record& record) override;
 
+  const char* waiting_callback() const noexcept override { return waiting_name_; }
   bool has_on_connect() const noexcept override;
   bool has_on_command_phase() const noexcept override;
   bool has_on_disconnect() const noexcept override;
@@ -97,7 +98,7 @@ class SessionHooks final : public session::Hooks {
   static session::Refuse failure();  // what the client is told then
   // A callback's failure, to the log; absent is what came of it.
   std::nullopt_t report(const Callback& callback, const std::string& why,
-                        const std::string& traceback = {});
+                        const std::string& traceback = {}, bool aborted = false);
   std::nullopt_t report(const Callback& callback, const lua::Call::Failure& failure);
 
   std::shared_ptr<Host> host_;
@@ -110,10 +111,12 @@ class SessionHooks final : public session::Hooks {
   session::Challenger* challenger_ = nullptr;
   const void* login_table_ = nullptr;
   event::Countdown* time_left_ = nullptr;  // of a callback that waits
+  const char* waiting_name_ = nullptr;     // its name
   Proof proof_ = Proof::None;
   struct Waiting {
     std::unique_ptr<std::optional<lua::Call>> call;
     const Callback* callback = nullptr;
+    std::optional<CallbackTime> time;
   };
   Waiting waiting_;  // until rest_of_statement()
   SessionLink link_;  // made when the first object needs it

@@ -11,6 +11,7 @@
 #include "lua/chunk.hh"
 #include "lua/function.hh"
 #include "script/apps_file.hh"
+#include "script/callback.hh"
 #include "script/globals.hh"
 #include "script/hooks.hh"
 #include "session/session.hh"
@@ -28,6 +29,7 @@ lua::Memory initial_memory() {
 
 HostOptions complete(HostOptions options) {
   if (!options.dictionaries) options.dictionaries = std::make_shared<shared::Registry>();
+  if (!options.own_metrics) options.own_metrics = std::make_shared<stats::OwnMetrics>();
   return options;
 }
 
@@ -154,7 +156,7 @@ bool Host::has_reload() {
 
 event::Task<> Host::call_reload() {
   const auto self = shared_from_this();
-  const Alone how{"reload", "load_timeout", settings().load_timeout};
+  const Alone how{"reload", stats::Callback::Reload, "load_timeout", settings().load_timeout};
   lua::Push push{[](lua_State* L) {
     lua_getglobal(L, "reload");
     return 1;
@@ -165,14 +167,18 @@ event::Task<> Host::call_reload() {
 event::Task<> Host::call_alone(Alone how, lua::Push push) {
   lua::Call call{state_, how.name};
   bool in_time = true;
+  CallbackTime time{options_.metrics->callbacks, how.counted};
   const bool over = call.start(push);
   if (!over) {
     auto rest = call.finish();
     in_time = co_await event::within(loop_, how.limit, std::move(rest));
   }
+  time.stop();
   if (in_time && !call.failed()) co_return;
+  const bool aborted = call.failed() && call.failure().aborted;
   options_.metrics->lua_errors.add();
-  if (call.failed() && call.failure().aborted) options_.metrics->lua_aborts.add();
+  if (aborted) options_.metrics->lua_aborts.add();
+  options_.metrics->callbacks.fail(how.counted, aborted);
   const std::string why =
       in_time ? call.failure().message : fmt::format("{} exceeded {}", how.name, how.limit_name);
   logger().error("callback failed", log::field("callback", how.name), log::field("error", why));
@@ -195,6 +201,9 @@ std::string Host::describe() const {
   }
   for (const auto& log : declaration_.logs) {
     text += fmt::format("{} {}\n", function_of(log.where), log.target);
+  }
+  for (const auto& http : declaration_.https) {
+    text += fmt::format("{} {}\n", session::name_of(http.service), http.label);
   }
   const auto& settings = declaration_.settings;
   text += fmt::format("workers {}\n", settings.workers ? std::to_string(*settings.workers)
@@ -249,6 +258,15 @@ void Host::open_logs(const std::vector<std::shared_ptr<log::QueryLog>>& logs) {
     declared->log = *found;
     declared->producer = &(*found)->producer(options_.worker);
   }
+}
+
+void Host::add_http(session::HttpDeclaration declaration) {
+  const auto found = std::ranges::find(declaration_.https, declaration.where,
+                                       &session::HttpDeclaration::where);
+  if (found != declaration_.https.end()) {
+    throw lua::Error(fmt::format("{} has a listener already", declaration.label));
+  }
+  declaration_.https.push_back(std::move(declaration));
 }
 
 std::shared_ptr<net::TlsClient> Host::tls_client(const net::TlsClientOptions& options) {

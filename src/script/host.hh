@@ -28,6 +28,7 @@
 #include "session/hooks.hh"
 #include "shared/registry.hh"
 #include "stats/metrics.hh"
+#include "stats/own_metrics.hh"
 
 namespace perilune::session {
 class Directory;
@@ -46,6 +47,7 @@ struct HostOptions {
   session::Directory* directory = nullptr;  // null: there are no sessions
   cluster::Registry* clusters = nullptr;    // null: this script's are all there are
   std::shared_ptr<shared::Registry> dictionaries;  // of the process; null: of this host alone
+  std::shared_ptr<stats::OwnMetrics> own_metrics;  // likewise
   std::vector<std::string> systemd_socket_names;  // one per socket that systemd passed
   bool check_only = false;
 };
@@ -113,11 +115,13 @@ class Host : public std::enable_shared_from_this<Host> {
   const session::ScriptSettings& settings() const noexcept { return declaration_.settings; }
   void apply_settings(const session::ScriptSettings& settings);
   shared::Registry& dictionaries() noexcept { return *options_.dictionaries; }
+  stats::OwnMetrics& own_metrics() noexcept { return *options_.own_metrics; }
   Timers& timers() noexcept { return timers_; }
   // Runs a function of the script that nobody waits for; what fails is logged. The host outlives
   // the task.
   struct Alone {
     const char* name;
+    stats::Callback counted;
     const char* limit_name;  // the setting
     Millis limit;
   };
@@ -127,6 +131,7 @@ class Host : public std::enable_shared_from_this<Host> {
   void add_control(session::ControlDeclaration declaration);
   // The same object for equal options.
   std::shared_ptr<const session::DeclaredLog> add_log(log::QueryLogOptions options);
+  void add_http(session::HttpDeclaration declaration);
   // The same object for equal options: files are read once, and sessions resumed. Throws
   // ConfigError.
   std::shared_ptr<net::TlsClient> tls_client(const net::TlsClientOptions& options);

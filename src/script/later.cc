@@ -10,12 +10,7 @@ namespace perilune::script {
 namespace {
 
 constexpr const char* kFunctions[] = {
-    "admin_listen",  "mssql_cluster",     "mssql_listen",
-    "mssql_resolve", "prometheus_listen",
-};
-
-constexpr const char* kLibraries[] = {
-    "metric",
+    "mssql_cluster", "mssql_listen", "mssql_resolve",
 };
 
 int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }
@@ -23,7 +18,6 @@ int later(lua_State* L) { fail_later(lua_tostring(L, lua_upvalueindex(1))); }
 }  // namespace
 
 std::span<const char* const> later_functions() noexcept { return kFunctions; }
-std::span<const char* const> later_libraries() noexcept { return kLibraries; }
 
 void fail_later(std::string_view name) {
   throw lua::Error(std::string(name) + " is not in this version of Perilune");
@@ -34,23 +28,9 @@ void push_later_function(lua_State* L, const char* name) {
   lua_pushcclosure(L, lua::guarded<later>, 1);
 }
 
-void push_later_library(lua_State* L, const char* name) {
-  lua_newtable(L);
-  lua_newtable(L);
-  for (const char* event : {"__index", "__newindex", "__call"}) {
-    push_later_function(L, name);
-    lua_setfield(L, -2, event);
-  }
-  lua_setmetatable(L, -2);
-}
-
 void set_later_names(lua_State* L) {
   for (const char* name : kFunctions) {
     push_later_function(L, name);
-    lua_setfield(L, -2, name);
-  }
-  for (const char* name : kLibraries) {
-    push_later_library(L, name);
     lua_setfield(L, -2, name);
   }
 }

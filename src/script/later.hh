@@ -10,12 +10,10 @@ namespace perilune::script {
 // What the language has in later versions: using it is a plain error that says so.
 [[noreturn]] void fail_later(std::string_view name);
 
-// Pushes a function, or a table whose every use is that error. `name` is a literal.
+// Pushes a function whose every use is that error. `name` is a literal.
 void push_later_function(lua_State* L, const char* name);
-void push_later_library(lua_State* L, const char* name);
 
 std::span<const char* const> later_functions() noexcept;
-std::span<const char* const> later_libraries() noexcept;
 
 // Sets all of them as fields of the table on top of the stack.
 void set_later_names(lua_State* L);

@@ -167,7 +167,8 @@ event::Task<> run_listener(Host& host, [[maybe_unused]] std::shared_ptr<pg::Pool
       lua_rawgeti(L, LUA_REGISTRYINDEX, function);
       return 1;
     }};
-    const Host::Alone how{"pg listener", "callback_timeout", host.settings().callback_timeout};
+    const Host::Alone how{"pg listener", stats::Callback::Notification, "callback_timeout",
+                                host.settings().callback_timeout};
     co_await host.call_alone(how, std::move(push));
   }
 }

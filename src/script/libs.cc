@@ -15,6 +15,7 @@ constexpr Library kLibraries[] = {
     {"control_client", push_control_client},
     {"json", push_json},
     {"jwt", push_jwt},
+    {"metric", push_metric},
     {"pg", push_pg},
     {"re2", push_re2},
     {"shared", push_shared},

@@ -17,6 +17,7 @@ void set_libraries(lua_State* L);
 void push_control_client(lua_State* L);
 void push_json(lua_State* L);
 void push_jwt(lua_State* L);
+void push_metric(lua_State* L);
 void push_pg(lua_State* L);
 void push_re2(lua_State* L);
 void push_shared(lua_State* L);

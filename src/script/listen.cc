@@ -13,6 +13,7 @@
 #include "lua/options.hh"
 #include "script/address.hh"
 #include "script/cluster.hh"
+#include "script/file_rights.hh"
 #include "script/globals.hh"
 #include "script/host.hh"
 #include "script/log.hh"
@@ -22,8 +23,6 @@
 namespace perilune::script {
 
 namespace {
-
-constexpr std::uint64_t kMaxMode = 07777;
 
 constexpr std::array<std::string_view, 8> kCallbacks{
     "on_command_phase",      "on_connect", "on_disconnect",

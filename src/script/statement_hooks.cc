@@ -15,9 +15,11 @@ namespace perilune::script {
 
 namespace {
 
-constexpr Callback kOnQuery{"on_query", true, kQuery | kResult | kOk | kErr};
-constexpr Callback kOnQueryCommand{"on_query", true, kErr};  // of other commands
-constexpr Callback kOnInitDb{"on_init_db", true, kInitDb | kErr};
+constexpr Callback kOnQuery{"on_query", stats::Callback::OnQuery, true,
+                            kQuery | kResult | kOk | kErr};
+// Of other commands.
+constexpr Callback kOnQueryCommand{"on_query", stats::Callback::OnQuery, true, kErr};
+constexpr Callback kOnInitDb{"on_init_db", stats::Callback::OnInitDb, true, kInitDb | kErr};
 
 constexpr std::array kKinds{"query", "prepare", "command"};  // in the order of StatementKind
 
@@ -65,13 +67,16 @@ std::optional<session::StatementDecision> SessionHooks::ask_about(
   auto box = host_->take_call();
   lua::Call& call = box->emplace(host_->state(), callback.name);
   call.set_owner(this);
+  CallbackTime time{session_.metrics().callbacks, callback.counted};
   const bool over = call.start([&](lua_State* L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, function);
     push_kept_client(L);
     return 2 + push_arguments(L);
   });
   if (!over) {
-    waiting_ = {std::move(box), &callback};
+    waiting_.call = std::move(box);
+    waiting_.callback = &callback;
+    waiting_.time.emplace(std::move(time));
     return std::nullopt;
   }
   session::StatementDecision decision = decide_about(callback, call, true);
@@ -80,8 +85,11 @@ std::optional<session::StatementDecision> SessionHooks::ask_about(
 }
 
 event::Task<session::StatementDecision> SessionHooks::rest_of_statement() {
-  const Waiting waiting = std::move(waiting_);
+  Waiting waiting{std::move(waiting_.call), waiting_.callback, {}};
+  waiting.time.emplace(*std::move(waiting_.time));
+  waiting_.time.reset();
   const bool in_time = co_await finish_in_time(**waiting.call);
+  waiting.time.reset();
   co_return decide_about(*waiting.callback, **waiting.call, in_time);
 }
 

@@ -62,7 +62,8 @@ event::Task<> Timers::run(Timer timer) {
 }
 
 event::Task<> Timers::run_once(int function) {
-  return host_.call_alone({"every", "callback_timeout", host_.settings().callback_timeout},
+  return host_.call_alone({"every", stats::Callback::Every, "callback_timeout",
+                            host_.settings().callback_timeout},
                           [function](lua_State* L) {
                             lua_rawgeti(L, LUA_REGISTRYINDEX, function);
                             return 1;

@@ -38,6 +38,7 @@ struct Refuse {
   std::string message;
   std::optional<std::uint16_t> code;
   std::string sqlstate;
+  bool is_failure = false;  // nobody decided so: the callback has failed
 };
 
 using Target = net::Endpoint;

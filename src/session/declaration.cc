@@ -43,6 +43,15 @@ std::optional<std::string> missing(const std::vector<ControlDeclaration>& ours,
   return std::nullopt;
 }
 
+std::optional<std::string> missing(const std::vector<HttpDeclaration>& ours,
+                                   const std::vector<HttpDeclaration>& theirs) {
+  for (const HttpDeclaration& http : ours) {
+    if (std::ranges::find(theirs, http) != theirs.end()) continue;
+    return fmt::format("{} on {} is missing or another", name_of(http.service), http.label);
+  }
+  return std::nullopt;
+}
+
 using Clusters = std::vector<std::shared_ptr<cluster::Cluster>>;
 
 std::optional<std::string> missing(const Clusters& ours, const Clusters& theirs) {
@@ -75,6 +84,14 @@ const char* name_of(Protocol protocol) noexcept {
   return "tcp";
 }
 
+const char* name_of(HttpDeclaration::Service service) noexcept {
+  return service == HttpDeclaration::Service::Metrics ? "prometheus_listen" : "admin_listen";
+}
+
+bool Declaration::has(HttpDeclaration::Service service) const noexcept {
+  return std::ranges::find(https, service, &HttpDeclaration::service) != https.end();
+}
+
 bool ProxyPeers::contains(const net::Address& peer) const noexcept {
   if (peer.is_unix()) return local;
   return std::ranges::any_of(networks, [&peer](const auto& net) { return net.contains(peer); });
@@ -86,6 +103,8 @@ std::optional<std::string> Declaration::difference(const Declaration& other) con
   if (const auto extra = missing(other.listeners, listeners)) return "additionally, " + *extra;
   if (const auto lacking = missing(controls, other.controls)) return lacking;
   if (const auto extra = missing(other.controls, controls)) return "additionally, " + *extra;
+  if (const auto lacking = missing(https, other.https)) return lacking;
+  if (const auto extra = missing(other.https, https)) return "additionally, " + *extra;
   if (const auto lacking = missing(clusters, other.clusters)) return lacking;
   if (const auto extra = missing(other.clusters, clusters)) return "additionally, " + *extra;
   if (listeners.size() != other.listeners.size()) return "the number of listeners differs";

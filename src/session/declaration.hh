@@ -10,6 +10,7 @@
 #include "log/query_log_options.hh"
 #include "net/address.hh"
 #include "net/datagram.hh"
+#include "net/listener.hh"
 #include "net/network.hh"
 #include "net/tls_context.hh"
 #include "util/clock.hh"
@@ -98,6 +99,21 @@ struct ControlDeclaration {
   bool operator==(const ControlDeclaration&) const = default;
 };
 
+// One call of prometheus_listen or admin_listen. All but the address is applied in place by a
+// reload.
+struct HttpDeclaration {
+  enum class Service : std::uint8_t { Metrics, Admin };
+  Service service = Service::Metrics;
+  net::Address where;
+  net::FileRights rights;  // of a unix socket
+  std::string token_file;  // what clients must know is in there; empty: nothing. Admin only
+  std::string label;       // as in ListenerDeclaration
+  bool operator==(const HttpDeclaration&) const = default;
+};
+
+// "prometheus_listen": the function of the script.
+const char* name_of(HttpDeclaration::Service service) noexcept;
+
 // settings{…}
 struct ScriptSettings {
   std::optional<unsigned> workers;
@@ -115,11 +131,14 @@ struct ScriptSettings {
 struct Declaration {
   std::vector<ListenerDeclaration> listeners;  // in the script's order; compared as a set
   std::vector<ControlDeclaration> controls;    // likewise
+  std::vector<HttpDeclaration> https;          // likewise
   // Likewise; the same one is the same object.
   std::vector<std::shared_ptr<cluster::Cluster>> clusters;
   std::vector<log::QueryLogOptions> logs;  // likewise
   ScriptSettings settings;
   bool uses_myproxy_names = false;  // on_handshake_response: one worker by default
+
+  bool has(HttpDeclaration::Service service) const noexcept;
 
   // nullopt if both declare the same, else the first difference in words.
   std::optional<std::string> difference(const Declaration& other) const;

@@ -7,6 +7,12 @@ namespace perilune::session {
 
 namespace {
 
+bool is_at(const Session& session, const cluster::Node& node) noexcept {
+  return session.lease && session.lease->node().is_same_server(node);
+}
+
+}  // namespace
+
 SessionRow row_of(const Session& session, unsigned worker) {
   SessionRow row;
   row.id = session.id();
@@ -25,12 +31,6 @@ SessionRow row_of(const Session& session, unsigned worker) {
   row.draining = session.is_draining();
   return row;
 }
-
-bool is_at(const Session& session, const cluster::Node& node) noexcept {
-  return session.lease && session.lease->node().is_same_server(node);
-}
-
-}  // namespace
 
 std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker) {
   std::vector<SessionRow> rows;
@@ -54,11 +54,11 @@ bool disconnect(SessionList& sessions, std::uint32_t id) {
   return session != nullptr;
 }
 
-std::size_t drop_account(SessionList& sessions, std::string_view account) {
+std::size_t stop_account(SessionList& sessions, std::string_view account, StopReason reason) {
   std::size_t count = 0;
-  sessions.for_each([&count, account](Session& session) {
+  sessions.for_each([&count, account, reason](Session& session) {
     if (session.account != account || session.stop_reason() != StopReason::None) return;
-    session.stop(StopReason::Dropped);
+    session.stop(reason);
     ++count;
   });
   return count;

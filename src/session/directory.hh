@@ -24,6 +24,7 @@ namespace perilune::session {
 
 class Session;
 class SessionList;
+enum class StopReason : std::uint8_t;
 
 // Our ids have this bit, which no server sets in those of its own connections.
 inline constexpr std::uint32_t kIdBit = 0x80000000U;
@@ -80,13 +81,14 @@ class Directory {
 };
 
 // What the implementation says of one worker's sessions, on its thread.
+SessionRow row_of(const Session& session, unsigned worker);
 std::vector<SessionRow> rows_of(SessionList& sessions, unsigned worker);
 Session* find(SessionList& sessions, std::uint32_t id);
 bool disconnect(SessionList& sessions, std::uint32_t id);
 std::optional<ServerThread> thread_of(SessionList& sessions, std::uint32_t id);
 std::optional<CancelTarget> cancel_target(SessionList& sessions, std::uint32_t id, Bytes key);
-// Drops the sessions of an account, in whatever phase they are; how many.
-std::size_t drop_account(SessionList& sessions, std::string_view account);
+// Stops the sessions of an account, in whatever phase they are; how many.
+std::size_t stop_account(SessionList& sessions, std::string_view account, StopReason reason);
 void drain_at(SessionList& sessions, const cluster::Node& node);
 void stop_at(SessionList& sessions, const cluster::Node& node);
 // Those that would rather be at a better node: not those that wanted a read-only one.

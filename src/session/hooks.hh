@@ -35,6 +35,8 @@ class Hooks {
 
   // May be called from a tap: where a record goes; nothing: where the client's do.
   virtual std::optional<LogList> on_log(const log::Record& record) = 0;
+  // The callback that waits; null: none does.
+  virtual const char* waiting_callback() const noexcept { return nullptr; }
 
   // Whether the script has the callback at all: asked before a task is made for nothing.
   virtual bool has_on_connect() const noexcept = 0;

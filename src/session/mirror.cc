@@ -28,6 +28,8 @@ class Mirror::Copy final : private net::Receiver {
  public:
   Copy(Session& session, Target target)
       : services_(session.services()),
+        counts_(session.listener().counts),
+        metrics_(session.metrics()),
         target_(std::move(target)),
         session_name_(session.name()),
         is_over_(services_.loop) {}
@@ -52,6 +54,8 @@ class Mirror::Copy final : private net::Receiver {
   void give_up(std::string_view why, std::size_t dropped);
 
   Services& services_;
+  std::shared_ptr<stats::ListenerCells> counts_;  // keeps what the next refers to
+  stats::Cells& metrics_;
   Target target_;
   std::string session_name_;
   Buffer early_;  // what came before the connection was made
@@ -89,7 +93,7 @@ event::Task<> Mirror::Copy::open() {
 }
 
 void Mirror::Copy::take(Bytes data) {
-  if (given_up_) return services_.metrics.mirror_bytes_dropped.add(data.size());
+  if (given_up_) return metrics_.mirror_bytes_dropped.add(data.size());
   const std::size_t before = waiting();
   if (before > kMaxWaiting) return give_up("too slow", before + data.size());
   if (!stream_) return append(early_, data);
@@ -117,8 +121,8 @@ event::Task<> Mirror::Copy::finish() {
 // Its connection is closed by its task: a callback of the stream's may be on the stack.
 void Mirror::Copy::give_up(std::string_view why, std::size_t dropped) {
   if (std::exchange(given_up_, true)) return;
-  services_.metrics.mirrors_failed.add();
-  services_.metrics.mirror_bytes_dropped.add(dropped);
+  metrics_.mirrors_failed.add();
+  metrics_.mirror_bytes_dropped.add(dropped);
   early_ = Buffer{};
   const std::string target = net::text_of(target_);
   services_.logger.with(session_name_)

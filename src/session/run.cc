@@ -78,9 +78,11 @@ event::Task<> run(std::unique_ptr<Session> session, std::unique_ptr<net::Stream>
   bool is_known = !session->expects_proxy_header();  // to the script
   try {
     if (!is_known) {
+      session->enter(Phase::ProxyHeader);
       is_known = co_await introduce(*session, *client);
     }
     if (is_known) {
+      session->enter(Phase::Login);
       event::Task<> story = driver.serve(*session, *client);
       const bool finished = co_await event::FirstOf<void>(story, session->stopped());
       if (finished) {
@@ -93,6 +95,7 @@ event::Task<> run(std::unique_ptr<Session> session, std::unique_ptr<net::Stream>
     error = std::current_exception();
   }
   log_end(*session, error);
+  session->enter(Phase::Farewell);
   client->set_receiver(nullptr);
   client->set_hangup_listener(nullptr);
   if (client->queued() > 0) co_await flush_for_a_while(session->loop(), *client);

@@ -18,6 +18,11 @@ std::string local_name(int fd) {
   return fmt::format("pid={} uid={}", (*credentials)->pid, (*credentials)->uid);
 }
 
+// Tests have no listener that is counted for itself.
+stats::Cells& cells_of(Services& services, const Listener& listener) {
+  return listener.counts ? listener.counts->worker(services.worker) : services.metrics;
+}
+
 bool take_place(const Listener& listener) noexcept {
   const std::uint64_t limit = listener.declaration.options.max_connections;
   std::uint64_t open = listener.open->load(std::memory_order_relaxed);
@@ -36,14 +41,18 @@ Session::Session(Services& services, std::shared_ptr<const Listener> listener, s
       database(services.texts),
       server_version(services.texts),
       listener_(std::move(listener)),
+      metrics_(cells_of(services, *listener_)),
       stopped_(services.loop),
       connected_at_(std::chrono::system_clock::now()),
       peer_(std::move(peer)),
       id_(id),
       client_fd_(client_fd),
-      has_place_(take_place(*listener_)) {}
+      has_place_(take_place(*listener_)) {
+  metrics_.sessions_open.add();
+}
 
 Session::~Session() {
+  metrics_.sessions_open.subtract();
   if (has_place_) listener_->open->fetch_sub(1, std::memory_order_relaxed);
   if (list_ != nullptr) list_->leave(*this);
 }
@@ -106,6 +115,30 @@ void Session::announce(const net::Address& client, const net::Address& local) {
 Millis Session::handshake_limit() const noexcept {
   const Millis limit = options().handshake_timeout;
   return limit > Millis{} ? std::max(limit - Millis{header_millis_}, Millis{1}) : limit;
+}
+
+stats::NodeCells* Session::node_metrics() const {
+  return lease ? &lease->node().cells(services_.worker) : nullptr;
+}
+
+const char* Session::waits_for() const noexcept {
+  const char* const callback = hooks_ ? hooks_->waiting_callback() : nullptr;
+  if (callback != nullptr) return callback;
+  switch (phase_) {
+    case Phase::ProxyHeader:
+      return "proxy header";
+    case Phase::Login:
+      return "client";
+    case Phase::Connect:
+      return "connect";
+    case Phase::ServerLogin:
+      return "server";
+    case Phase::Commands:
+      return ending_ != nullptr ? ending_->waits_for() : "client";
+    case Phase::Farewell:
+      break;
+  }
+  return "end";
 }
 
 void Session::stop(StopReason reason) {

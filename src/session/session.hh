@@ -23,6 +23,7 @@
 #include "session/memory_budget.hh"
 #include "session/session_list.hh"
 #include "session/shared_text.hh"
+#include "session/statement_note.hh"
 #include "stats/metrics.hh"
 #include "util/clock.hh"
 
@@ -38,6 +39,7 @@ struct Services {
   const log::Logger& logger;
   stats::Cells& metrics;
   Directory* directory = nullptr;  // null: these sessions are all there are
+  unsigned worker = 0;
   SharedText::Pool texts{};
   auth::ScramKeyCache scram_keys{};  // of the passwords that come again and again
   LogOutlets log_outlets{};
@@ -55,6 +57,10 @@ struct Listener {
   std::shared_ptr<RsaKeySource> rsa_key;
   std::shared_ptr<MemoryBudget> gathered;  // null: no limit
   std::shared_ptr<const PublishedLikeness> like;  // null: the option is not set
+  std::shared_ptr<stats::ListenerCells> counts;   // null: the worker's own count for it
+  std::uint64_t generation = 0;                   // its number
+  bool times_statements = false;                  // somebody wants to know how long they take
+  bool notes_statements = false;                  // somebody wants to know what runs
 };
 
 enum class StopReason : std::uint8_t {
@@ -76,10 +82,15 @@ class Ending {
   virtual void say_farewell(StopReason reason) = 0;
   // The session has begun to drain: ends it if this is a quiet moment.
   virtual void drain() {}
+  // Whom the session waits for here.
+  virtual const char* waits_for() const noexcept { return "client"; }
 
  protected:
   ~Ending() = default;
 };
+
+// What a session is at, for those who look on.
+enum class Phase : std::uint8_t { ProxyHeader, Login, Connect, ServerLogin, Commands, Farewell };
 
 // Forwarded bytes and statements so far.
 struct Traffic {
@@ -100,7 +111,10 @@ class Session final : private net::HangupListener {
 
   Services& services() const noexcept { return services_; }
   event::Loop& loop() noexcept { return services_.loop; }
-  stats::Cells& metrics() noexcept { return services_.metrics; }
+  // Those of the session's listener and worker.
+  stats::Cells& metrics() noexcept { return metrics_; }
+  // Those of the node that the session is at; null: it is at none.
+  stats::NodeCells* node_metrics() const;
   const Listener& listener() const noexcept { return *listener_; }
   const ListenerOptions& options() const noexcept { return listener_->declaration.options; }
 
@@ -151,6 +165,11 @@ class Session final : private net::HangupListener {
   void drain();
   bool is_draining() const noexcept { return draining_; }
 
+  Phase phase() const noexcept { return phase_; }
+  void enter(Phase phase) noexcept { phase_ = phase; }
+  // "client", "server", "connect", … or the name of the script's callback that waits.
+  const char* waits_for() const noexcept;
+
   // Tells the client why the session ends; called at most once, when it is stopped from outside.
   void say_farewell();
 
@@ -177,6 +196,7 @@ class Session final : private net::HangupListener {
   bool draining_ = false;
   bool has_proxy_header_ = false;
   bool allows_half_close_ = false;
+  Phase phase_ = Phase::Login;
   StopReason stop_reason_ = StopReason::None;
 
  public:
@@ -190,12 +210,14 @@ class Session final : private net::HangupListener {
   std::unique_ptr<const cluster::Lease> lease;    // of a cluster's node; null: none
   std::unique_ptr<const CancelKeys> cancel_keys;  // null: nothing can be cancelled
   LogList logs;                                   // where the statements go
+  std::unique_ptr<StatementNote> statement;       // the latest one; null: none, or nobody asks
 
  private:
   SessionList* list_ = nullptr;
   Session* previous_ = nullptr;
   Session* next_ = nullptr;
   std::shared_ptr<const Listener> listener_;
+  stats::Cells& metrics_;
   std::unique_ptr<Hooks> hooks_;
   event::Latch stopped_;
   Ending* ending_ = nullptr;

@@ -3,84 +3,134 @@
 // stats: numbers about the daemon. One line in metrics.inc is a metric; each thread counts in cells
 // of its own, the reader sums them. What a number means and when it moves is its owner's business.
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <string_view>
+#include <vector>
+
+#include "stats/callbacks.hh"
+#include "stats/cell.hh"
+#include "stats/histogram.hh"
+#include "stats/per_worker.hh"
 
 namespace perilune::stats {
 
-// A number that one thread changes and any thread reads. Plain load and store, no locked
-// instruction: two writers would lose counts.
-class Cell {
- public:
-  void add(std::uint64_t n = 1) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  void subtract(std::uint64_t n = 1) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
-  }
-  std::uint64_t read() const noexcept { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> value_{0};
-};
-
-// Processors fetch lines of 64 bytes in pairs.
-inline constexpr std::size_t kCellsAlignment = 128;
-
 // One thread's share of every metric.
 struct alignas(kCellsAlignment) Cells {
-#define COUNTER(field, name, help) Cell field;
-#define GAUGE(field, name, help) Cell field;
+#define COUNTER(scope, field, name, label, help) Cell field;
+#define GAUGE(scope, field, name, label, help) Cell field;
+#define SECONDS(scope, field, name, label, help) Histogram field;
 #include "stats/metrics.inc"
 #undef COUNTER
 #undef GAUGE
+#undef SECONDS
+  CallbackCells callbacks;
 };
 
 enum class Kind { Counter, Gauge };
 
+// What the values of a metric are told apart by.
+enum class Scope { Process, Listener, Worker };
+
 struct Metric {
-  std::string_view name;  // as Prometheus shows it
+  Scope scope;
+  std::string_view name;   // as Prometheus shows it
+  std::string_view label;  // "outcome=accepted", or empty
   std::string_view help;
   Kind kind;
   Cell Cells::*cell;
 };
 
-// The cells of all workers and of the control thread; its size is fixed for the process.
+struct HistogramMetric {
+  Scope scope;
+  std::string_view name;
+  std::string_view help;
+  Histogram Cells::*histogram;
+};
+
+inline constexpr Metric kMetrics[] = {
+#define COUNTER(scope, field, name, label, help) \
+  {Scope::scope, name, label, help, Kind::Counter, &Cells::field},
+#define GAUGE(scope, field, name, label, help) \
+  {Scope::scope, name, label, help, Kind::Gauge, &Cells::field},
+#define SECONDS(scope, field, name, label, help)
+#include "stats/metrics.inc"
+#undef COUNTER
+#undef GAUGE
+#undef SECONDS
+};
+
+inline constexpr HistogramMetric kHistograms[] = {
+#define COUNTER(scope, field, name, label, help)
+#define GAUGE(scope, field, name, label, help)
+#define SECONDS(scope, field, name, label, help) {Scope::scope, name, help, &Cells::field},
+#include "stats/metrics.inc"
+#undef COUNTER
+#undef GAUGE
+#undef SECONDS
+};
+
+// What is counted for one listener, by all workers; outlives the listener, so that a reload which
+// brings it back goes on counting.
+class ListenerCells {
+ public:
+  explicit ListenerCells(std::string label) : label_(std::move(label)) {}
+  ListenerCells(const ListenerCells&) = delete;
+  ListenerCells& operator=(const ListenerCells&) = delete;
+
+  const std::string& label() const noexcept { return label_; }
+  // On that worker's thread.
+  Cells& worker(std::size_t index) { return cells_.of(index); }
+  // visitor(std::size_t worker, const Cells&), from any thread.
+  template <typename Visitor>
+  void for_each(Visitor&& visitor) const {
+    cells_.for_each(visitor);
+  }
+
+  std::int64_t sum(Cell Cells::*cell) const;
+  HistogramSum sum(Histogram Cells::*histogram) const;
+
+ private:
+  const std::string label_;
+  PerWorker<Cells> cells_;
+};
+
+// The cells of all workers and of the control thread, whose number is fixed for the process, and
+// those of the listeners.
 class Registry {
  public:
+  // Listeners that are gone are remembered up to this number of all.
+  static constexpr std::size_t kMostListeners = 256;
+
   explicit Registry(std::size_t workers);
 
   std::size_t workers() const noexcept { return threads_ - 1; }
   Cells& worker(std::size_t index) noexcept;
+  const Cells& worker(std::size_t index) const noexcept;
   Cells& control() noexcept;
 
-  // The sum over all threads. A gauge may be raised by one thread and lowered by another, so only
-  // the sum means anything.
-  std::int64_t sum(Cell Cells::*cell) const noexcept;
+  // The same object for the same label.
+  std::shared_ptr<ListenerCells> listener(const std::string& label);
+  // In the order of their making; from any thread.
+  std::vector<std::shared_ptr<ListenerCells>> listeners() const;
 
-  // visitor(const Metric&, std::int64_t value), in the order of metrics.inc; from any thread.
-  template <typename Visitor>
-  void for_each(Visitor&& visitor) const;
+  // The sum over all threads and listeners. A gauge may be raised by one thread and lowered by
+  // another, so only the sum means anything.
+  std::int64_t sum(Cell Cells::*cell) const;
+  // Likewise, of one callback.
+  CallbackSum sum(Callback callback) const;
 
  private:
+  template <typename Visitor>
+  void for_each_cells(Visitor&& visitor) const;
+
   std::size_t threads_;
   std::unique_ptr<Cells[]> cells_;
+  mutable std::mutex mutex_;
+  std::vector<std::shared_ptr<ListenerCells>> listeners_;
 };
-
-inline constexpr Metric kMetrics[] = {
-#define COUNTER(field, name, help) {name, help, Kind::Counter, &Cells::field},
-#define GAUGE(field, name, help) {name, help, Kind::Gauge, &Cells::field},
-#include "stats/metrics.inc"
-#undef COUNTER
-#undef GAUGE
-};
-
-template <typename Visitor>
-void Registry::for_each(Visitor&& visitor) const {
-  for (const Metric& metric : kMetrics) visitor(metric, sum(metric.cell));
-}
 
 }  // namespace perilune::stats

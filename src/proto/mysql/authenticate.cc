@@ -74,7 +74,8 @@ wire::ChangeUser make_change(const Front& client, const session::Login& login) {
 LoginFailure server_refusal(Bytes payload) {
   auto err = wire::decode_err(payload);
   if (!err) return {handshake_err("Malformed packet from server"), "malformed error of the server"};
-  return {*err, fmt::format("the server refuses the login: {} {}", err->code, err->message)};
+  return {*err, fmt::format("the server refuses the login: {} {}", err->code, err->message),
+          &stats::Cells::logins_denied};
 }
 
 LoginFailure cannot_answer(const std::string& reason) {

@@ -21,7 +21,8 @@ constexpr std::size_t kReplyLimit = 64 * 1024;
 
 LoginFailure connection_failure(const std::string& target, const std::string& reason) {
   return LoginFailure(handshake_err("Connection error: " + reason),
-                      fmt::format("cannot connect to {}: {}", target, reason));
+                      fmt::format("cannot connect to {}: {}", target, reason),
+                      &stats::Cells::logins_unreachable);
 }
 
 LoginFailure tls_failure(const std::string& reason) {
@@ -56,6 +57,7 @@ HeldPlace Back::hold_place() const {
 
 event::Task<> Back::open(const session::ConnectTo& decision, Millis limit) {
   const std::string name = net::text_of(decision.target);
+  const auto began = Clock::now();
   auto opening = open_any(decision.target, decision.addresses, limit);
   bool in_time = false;
   try {
@@ -66,8 +68,12 @@ event::Task<> Back::open(const session::ConnectTo& decision, Millis limit) {
   }
   if (!in_time) dialing_.give_up();
   if (problem_.empty() && !in_time) problem_ = stream_ ? "the server is silent" : "timed out";
-  if (problem_.empty()) co_return;
-  if (services_.metrics != nullptr) services_.metrics->connect_errors.add();
+  stats::Cells* const metrics = services_.metrics;
+  if (problem_.empty()) {
+    if (metrics != nullptr) metrics->connect_seconds.observe(Clock::now() - began);
+    co_return;
+  }
+  if (metrics != nullptr) metrics->connect_errors.add();
   throw connection_failure(name, problem_);
 }
 
@@ -88,7 +94,8 @@ event::Task<> Back::receive_greeting() {
     auto err = wire::decode_err(payload);
     if (!err) throw LoginFailure(handshake_err("Malformed packet from server"), err.error().what);
     throw LoginFailure(*err, fmt::format("{} refuses connections: {} {}",
-                                         server_.expand().text(), err->code, err->message));
+                                         server_.expand().text(), err->code, err->message),
+                       &stats::Cells::logins_denied);
   }
   auto greeting = wire::decode_greeting(payload);
   if (!greeting) {

@@ -31,9 +31,12 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
       connection_(std::move(connection)),
       exchange_(connection_.capabilities),
       pump_(client_, *connection_.server, *this, session.traffic),
-      looked_at_(&commands_to_look_at(session.hooks())) {
+      looked_at_(&commands_to_look_at(session.hooks())),
+      node_(session.node_metrics()),
+      times_(session.listener().times_statements) {
   exchange_.set_status(connection_.status);
   session_.set_ending(this);
+  session_.enter(session::Phase::Commands);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
   arm_idle_timer();
   mind_log();
@@ -140,6 +143,10 @@ void CommandPhase::say_farewell(session::StopReason reason) {
 
 void CommandPhase::drain() {
   if (is_quiet() && pump_.is_running()) pump_.interrupt();
+}
+
+const char* CommandPhase::waits_for() const noexcept {
+  return exchange_.outstanding() > 0 ? "server" : "client";
 }
 
 void CommandPhase::arm_idle_timer() {

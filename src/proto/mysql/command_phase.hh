@@ -69,6 +69,9 @@ class CommandPhase final : private session::Tap, private session::Ending {
   Look hold(Held::What what, const wire::mysql::Extent& extent,
             session::StatementDecision decision = {});
   bool gather(std::uint64_t size);
+  void mind_time(bool was_idle) noexcept;
+  void note_answers(std::size_t count) noexcept;
+  void note_statement(Bytes data);
   void note(Bytes payload);
   void note_database();
   void mind_log();
@@ -99,6 +102,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
 
   void say_farewell(session::StopReason reason) override;
   void drain() override;
+  const char* waits_for() const noexcept override;
 
   bool is_over(session::PumpEnd end);
   void count_statements(std::uint32_t more) noexcept;
@@ -117,6 +121,8 @@ class CommandPhase final : private session::Tap, private session::Ending {
   wire::mysql::Exchange exchange_;
   session::Pump pump_;
   const wire::mysql::CommandSet* looked_at_;
+  stats::NodeCells* node_;         // null: the server is of no cluster
+  Clock::time_point busy_since_;  // what the server answers now; only if times_
   std::size_t pass_ = 0;  // bytes at the client's front that were looked at and may pass
   std::unique_ptr<Held> held_;
   std::unique_ptr<OwnAnswers> own_;  // from the first one
@@ -126,6 +132,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   std::unique_ptr<event::Deadline> idle_;     // of the listener's idle_timeout, if it has one
   std::uint64_t idle_seen_ = 0;               // bytes at the last look
   wire::mysql::Stop client_stop_ = wire::mysql::Stop::None;
+  const bool times_;
   bool server_malformed_ = false;
   bool awaiting_ = false;  // the answers before that to the held command
   bool refused_ = false;   // a change of user, since when nothing else was asked for

@@ -19,6 +19,24 @@ session::Refuse refusal_of(wire::Err err) {
   return {std::move(err.message), err.code, std::move(err.sql_state)};
 }
 
+// What those who look on are told of a command, and whether a text follows.
+std::pair<const char*, bool> describe(wire::Command command) noexcept {
+  switch (command) {
+    case wire::Command::Query:
+      return {"query", true};
+    case wire::Command::StmtPrepare:
+      return {"prepare", true};
+    case wire::Command::InitDb:
+      return {"init_db", true};
+    case wire::Command::StmtExecute:
+      return {"execute", false};
+    case wire::Command::Ping:
+      return {"ping", false};
+    default:
+      return {"command", false};
+  }
+}
+
 }  // namespace
 
 Verdict CommandPhase::from_client(Bytes data) {
@@ -30,6 +48,8 @@ Verdict CommandPhase::from_client(Bytes data) {
   if (log_) log_->bytes_arrived();
   const bool waits_for_answers = log_ && log_->is_full() && exchange_.client_at_border();
   if (waits_for_answers) return {0, Verdict::Then::Wait};
+  if (session_.listener().notes_statements) note_statement(data);
+  const bool was_idle = exchange_.outstanding() == 0;
   const std::uint32_t before = exchange_.commands();
   wire::Progress progress{0, wire::Stop::None};
   bool more = true;
@@ -52,6 +72,8 @@ Verdict CommandPhase::from_client(Bytes data) {
   }
   count_statements(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
+  if (node_ != nullptr) node_->to_server.add(progress.consumed);
+  mind_time(was_idle);
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
   log_raw(data.first(progress.consumed));
   return verdict_on_client(progress);
@@ -76,8 +98,11 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
 
 Verdict CommandPhase::from_server(Bytes data) {
   if (log_) log_->bytes_arrived();
+  const std::size_t owed = exchange_.outstanding();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
+  if (node_ != nullptr) node_->from_server.add(progress.consumed);
+  if (times_ && exchange_.outstanding() < owed) note_answers(owed - exchange_.outstanding());
   mind_escapes();
   if (progress.stop == wire::Stop::Malformed) {
     server_malformed_ = true;
@@ -128,6 +153,35 @@ void CommandPhase::count_statements(std::uint32_t more) noexcept {
   if (more > 0) refused_ = false;
   session_.traffic.statements += more;
   session_.metrics().statements.add(more);
+  if (node_ != nullptr) node_->statements.add(more);
+}
+
+// --- for those who look on
+
+// The time of a statement begins when nothing else is before it.
+void CommandPhase::mind_time(bool was_idle) noexcept {
+  if (times_ && was_idle && exchange_.outstanding() > 0) busy_since_ = Clock::now();
+}
+
+// Answers that ended together: the first has taken the time.
+void CommandPhase::note_answers(std::size_t count) noexcept {
+  const auto now = Clock::now();
+  stats::Histogram& seconds = session_.metrics().statement_seconds;
+  seconds.observe(now - busy_since_);
+  for (std::size_t i = 1; i < count; ++i) seconds.observe({});
+  busy_since_ = now;
+}
+
+// Of several that come at once, the first.
+void CommandPhase::note_statement(Bytes data) {
+  if (data.size() <= wire::kHeaderSize || !exchange_.client_at_border()) return;
+  if (!session_.statement) session_.statement = std::make_unique<session::StatementNote>();
+  const Bytes payload = data.subspan(wire::kHeaderSize);
+  const auto [kind, has_text] = describe(static_cast<wire::Command>(payload.front()));
+  const Bytes text = has_text ? payload.subspan(1) : Bytes{};
+  const std::size_t length = wire::decode_header(data).length;
+  session_.statement->take(kind, as_text(text.first(std::min(text.size(), length - 1))),
+                           session_.loop().now());
 }
 
 // --- commands

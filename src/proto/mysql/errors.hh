@@ -14,12 +14,18 @@ namespace perilune::proto::mysql {
 // A login that cannot go on: the client is told the one, the log the other.
 class LoginFailure : public PeerError {
  public:
-  LoginFailure(wire::mysql::Err for_client, const std::string& for_log)
-      : PeerError(for_log), for_client_(std::move(for_client)) {}
+  // Where it is counted.
+  using Outcome = stats::Cell stats::Cells::*;
+
+  LoginFailure(wire::mysql::Err for_client, const std::string& for_log,
+               Outcome outcome = &stats::Cells::logins_failed)
+      : PeerError(for_log), for_client_(std::move(for_client)), outcome_(outcome) {}
   const wire::mysql::Err& for_client() const noexcept { return for_client_; }
+  Outcome outcome() const noexcept { return outcome_; }
 
  private:
   wire::mysql::Err for_client_;
+  Outcome outcome_;
 };
 
 wire::mysql::Err make_err(wire::mysql::ErrorCode code, std::string sql_state, std::string message);

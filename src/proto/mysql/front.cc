@@ -99,7 +99,8 @@ event::Task<Buffer> Front::receive_first() {
   Buffer payload = co_await channel_.receive(kLoginLimit);
   if (!wire::is_ssl_request(payload)) co_return payload;
   if (!offers_tls()) {
-    throw LoginFailure(handshake_err("TLS was not offered"), "the client asked for TLS unasked");
+    throw LoginFailure(handshake_err("TLS was not offered"), "the client asked for TLS unasked",
+                       &stats::Cells::logins_malformed);
   }
   channel_.stream().start_tls(std::make_unique<net::Tls>(session_.listener().tls));
   co_return co_await channel_.receive(kLoginLimit);
@@ -109,7 +110,8 @@ void Front::decode(Bytes payload) {
   auto decoded = wire::decode_handshake_response(payload);
   if (!decoded) {
     throw LoginFailure(handshake_err(decoded.error().what),
-                       std::string("malformed login packet: ") + decoded.error().what);
+                       std::string("malformed login packet: ") + decoded.error().what,
+                       &stats::Cells::logins_malformed);
   }
   response_ = std::move(*decoded);
   response_.capabilities &= announced_;  // some clients set what was not offered
@@ -124,7 +126,7 @@ event::Task<session::Login> Front::receive_login() {
     throw LoginFailure(make_err(wire::ErrorCode::SecureTransportRequired, "HY000",
                                 "Connections using insecure transport are prohibited while "
                                 "--require_secure_transport=ON."),
-                       "the listener requires TLS");
+                       "the listener requires TLS", &stats::Cells::logins_tls_failed);
   }
   co_return introduce();
 }

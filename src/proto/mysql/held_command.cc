@@ -134,16 +134,18 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
   wire::append_packets(out, filled, sequence);
   connection_.server->write(out);
   if (connection_.mirror) connection_.mirror->copy(out);
-  session_.metrics().client_bytes.add(out.size());
+  if (node_ != nullptr) node_->to_server.add(out.size());
+  const bool was_idle = exchange_.outstanding() == 0;
   const auto last = static_cast<std::uint8_t>(sequence - 1);
   exchange_.forwarded(static_cast<wire::Command>(payload.front()), last);
+  mind_time(was_idle);
   if (exchange_.client_broke()) broken();
 }
 
 // --- answers of our own
 
 OwnAnswers& CommandPhase::own() {
-  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, connection_.capabilities, session_.traffic);
+  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, connection_.capabilities, session_);
   return *own_;
 }
 
@@ -154,6 +156,7 @@ event::Task<OwnAnswers::Turn> CommandPhase::take_off() {
   try {
     const std::uint64_t skipped = co_await channel.skip();
     session_.traffic.from_client += skipped;
+    session_.metrics().client_bytes.add(skipped);
   } catch (const PeerError& error) {
     problem = error.what();
   }

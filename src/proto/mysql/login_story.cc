@@ -50,7 +50,7 @@ event::Task<session::LeasePtr> place(cluster::Attempts& attempts, session::Conne
   const std::string& name = decision.cluster->name();
   throw LoginFailure(
       handshake_err(fmt::format("Connection error: no server of cluster {} is available", name)),
-      complaint);
+      complaint, &stats::Cells::logins_unreachable);
 }
 
 }  // namespace
@@ -73,9 +73,23 @@ UniqueFunction<void()> LoginStory::timed_out() {
 }
 
 LoginStory::~LoginStory() {
-  if (!client_.is_change() && session_.stop_reason() == session::StopReason::ClientGone) {
-    session_.metrics().handshakes_aborted.add();
+  const session::StopReason reason = session_.stop_reason();
+  if (reason == session::StopReason::ClientGone) {
+    conclude(&stats::Cells::logins_client_gone);
+  } else if (reason == session::StopReason::HandshakeTimeout) {
+    conclude(&stats::Cells::logins_timed_out);
+  } else {
+    conclude(&stats::Cells::logins_stopped);
   }
+}
+
+// Once: what came first is what the login came to. Changes of user are counted elsewhere.
+void LoginStory::conclude(LoginFailure::Outcome outcome) noexcept {
+  if (std::exchange(concluded_, true) || client_.is_change()) return;
+  stats::Cells& metrics = session_.metrics();
+  (metrics.*outcome).add();
+  if (outcome != &stats::Cells::logins_accepted) return;
+  metrics.login_seconds.observe(Clock::now() - began_);
 }
 
 event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
@@ -84,14 +98,11 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   client_.greet();
   session::Login login = co_await client_.receive_login();
   session::Decision decision = co_await ask_script(std::move(login));
-  if (is_refused(decision)) {
-    session_.metrics().logins_refused.add();
-    co_return nullptr;
-  }
+  if (is_refused(decision)) co_return nullptr;
   auto connection = co_await go_where(std::move(decision));
-  session_.metrics().logins_accepted.add();
   const bool let_in = co_await is_let_in();
   if (!let_in) co_return nullptr;
+  conclude(&stats::Cells::logins_accepted);
   co_return connection;
 }
 
@@ -118,7 +129,7 @@ event::Task<bool> LoginStory::is_welcome() {
   session::Decision decision;
   if (session_.is_over_limit()) {
     const session::Refuse too_many{"Too many connections", {}, {}};
-    session_.metrics().connections_rejected.add();
+    reject();
     refuse(too_many, make_err(wire::ErrorCode::TooManyConnections, "08004", {}));
     co_return false;
   }
@@ -128,9 +139,15 @@ event::Task<bool> LoginStory::is_welcome() {
   clock_.resume();
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) co_return true;
-  session_.metrics().connections_rejected.add();
+  reject();
   refuse(*refusal, handshake_err("Connection refused"));
   co_return false;
+}
+
+// There is no login whose outcome could be counted.
+void LoginStory::reject() noexcept {
+  session_.metrics().connections_rejected.add();
+  concluded_ = true;
 }
 
 event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
@@ -144,16 +161,25 @@ event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
 bool LoginStory::is_refused(const session::Decision& decision) {
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) return false;
+  conclude(outcome_of(*refusal));
   refuse(*refusal, challenge_.was_refused() ? access_denied_err(session_, client_.has_password())
                                             : handshake_err("Access denied"));
   return true;
+}
+
+LoginFailure::Outcome LoginStory::outcome_of(const session::Refuse& refusal) const noexcept {
+  if (refusal.is_failure) return &stats::Cells::logins_script_failed;
+  return challenge_.was_refused() ? &stats::Cells::logins_wrong_password
+                                  : &stats::Cells::logins_refused;
 }
 
 event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo decision) {
   // Until a change has succeeded the session is where it was.
   net::SmallAddress connected;
   net::SmallAddress& address = client_.is_change() ? connected : session_.server;
+  session_.enter(session::Phase::Connect);
   Reached reached = co_await reach(decision, address);
+  session_.enter(session::Phase::ServerLogin);
   Back& server = *reached.server;
   session_.server_version = server.greeting().server_version;
   // Who was challenged by us cannot be challenged by the server as well.
@@ -325,7 +351,7 @@ event::Task<bool> LoginStory::is_let_in() {
   const session::Decision decision = co_await session_.hooks().on_command_phase();
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) co_return true;
-  session_.metrics().logins_refused.add();
+  conclude(outcome_of(*refusal));
   refuse(*refusal, handshake_err("Access denied"));
   co_return false;
 }
@@ -334,11 +360,11 @@ void LoginStory::refuse(const session::Refuse& refusal, wire::Err usual) {
   client_.send_error(refusal_err(refusal, std::move(usual)));
 }
 
-void LoginStory::count_failure() {
+void LoginStory::count_break() noexcept {
   const net::Tls* const tls = session_.client_tls();
   const bool by_tls = tls != nullptr && tls->state() == net::Tls::State::Failed;
-  stats::Cells& metrics = session_.metrics();
-  (by_tls ? metrics.tls_handshakes_failed : metrics.logins_failed).add();
+  if (by_tls) session_.metrics().tls_handshakes_failed.add();
+  conclude(by_tls ? &stats::Cells::logins_tls_failed : &stats::Cells::logins_failed);
 }
 
 void LoginStory::log_login(const session::Login& login) const {

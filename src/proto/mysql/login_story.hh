@@ -9,6 +9,7 @@
 #include "proto/mysql/back.hh"
 #include "proto/mysql/challenge.hh"
 #include "proto/mysql/connection.hh"
+#include "proto/mysql/errors.hh"
 #include "proto/mysql/front.hh"
 #include "session/place.hh"
 #include "session/session.hh"
@@ -36,7 +37,9 @@ class LoginStory {
 
   void tell_client(const wire::mysql::Err& err) { client_.send_error(err); }
   bool has_client_failed() const noexcept { return client_.has_failed(); }
-  void count_failure();
+  // What the login came to; the first word counts.
+  void conclude(LoginFailure::Outcome outcome) noexcept;
+  void count_break() noexcept;  // by something that is no LoginFailure
 
  private:
   event::Task<bool> is_welcome();
@@ -62,6 +65,8 @@ class LoginStory {
                                       const session::ConnectTo& decision);
   std::optional<std::string> certificate_proof(const auth::Credentials& known) const;
   event::Task<bool> is_let_in();
+  void reject() noexcept;
+  LoginFailure::Outcome outcome_of(const session::Refuse& refusal) const noexcept;
   void refuse(const session::Refuse& refusal, wire::mysql::Err usual);
   void log_login(const session::Login& login) const;
 
@@ -71,6 +76,8 @@ class LoginStory {
   Front client_;
   event::Countdown clock_;  // the script's own thinking does not count
   Challenge challenge_;
+  const Clock::time_point began_ = Clock::now();
+  bool concluded_ = false;
 };
 
 }  // namespace perilune::proto::mysql

@@ -55,7 +55,8 @@ wire::ResultContext context_of(std::uint64_t capabilities, OwnAnswers::Turn turn
 
 void OwnAnswers::write(Bytes packets) {
   client_.write(packets);
-  traffic_.from_server += packets.size();
+  session_.traffic.from_server += packets.size();
+  session_.metrics().server_bytes.add(packets.size());
 }
 
 void OwnAnswers::payload(Turn turn, Bytes payload) {

@@ -18,9 +18,9 @@ namespace perilune::proto::mysql {
 // an answer. All answers are written at once: the caller sees to it that it is their turn.
 class OwnAnswers {
  public:
-  // What is written is counted in `traffic`.
-  OwnAnswers(net::Stream& client, std::uint64_t capabilities, session::Traffic& traffic) noexcept
-      : client_(client), capabilities_(capabilities), traffic_(traffic) {}
+  // What is written is counted as the session's.
+  OwnAnswers(net::Stream& client, std::uint64_t capabilities, session::Session& session) noexcept
+      : client_(client), capabilities_(capabilities), session_(session) {}
 
   // Where an answer stands: its first packet's number, and the status flags of the session.
   struct Turn {
@@ -73,7 +73,7 @@ class OwnAnswers {
 
   net::Stream& client_;
   std::uint64_t capabilities_;
-  session::Traffic& traffic_;
+  session::Session& session_;
   std::map<std::uint32_t, Statement> statements_;
   std::uint32_t last_ = 0;  // prepared or refused; 0: not here
   std::uint32_t made_ = 0;

@@ -44,7 +44,9 @@ std::byte key_request_of(std::string_view plugin) noexcept {
 // The body of the server's AuthMoreData; its error otherwise.
 Bytes more_data(Bytes payload) {
   if (wire::is_err(payload)) {
-    if (auto err = wire::decode_err(payload)) throw LoginFailure(*err, err->message);
+    if (auto err = wire::decode_err(payload)) {
+      throw LoginFailure(*err, err->message, &stats::Cells::logins_denied);
+    }
   }
   if (payload.empty() || payload.front() != std::byte{wire::kAuthMoreDataHeader}) {
     throw cannot_pass("the server sent no key to encrypt the password with");

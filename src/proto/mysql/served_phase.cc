@@ -37,8 +37,9 @@ ServedPhase::ServedPhase(session::Session& session, net::Stream& client, Connect
     : session_(session),
       client_(client),
       connection_(std::move(connection)),
-      answers_(client, connection_.capabilities, session.traffic) {
+      answers_(client, connection_.capabilities, session) {
   session_.set_ending(this);
+  session_.enter(session::Phase::Commands);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
 }
 
@@ -89,6 +90,7 @@ event::Task<> ServedPhase::handle(Arrival arrival) {
     Channel channel{client_, "Client"};
     const std::uint64_t skipped = co_await channel.skip();
     session_.traffic.from_client += skipped;
+    session_.metrics().client_bytes.add(skipped);
     sequence_ = channel.sequence();
     refuse_unseen(arrival);
     if (log_) log_->answered_here(start, answers_.outcome());
@@ -116,7 +118,9 @@ event::Task<> ServedPhase::handle_command() {
   sequence_ = channel.sequence();
   if (command.empty()) throw PeerError("empty command");
   session_.traffic.statements += 1;
-  session_.traffic.from_client += command.size() + wire::kHeaderSize;
+  const std::size_t bytes = command.size() + wire::kHeaderSize;
+  session_.traffic.from_client += bytes;
+  session_.metrics().client_bytes.add(bytes);
   session_.metrics().statements.add();
   const StatementDecision decision = co_await ask(command);
   auto request = kill_of(command);

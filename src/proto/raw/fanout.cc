@@ -77,6 +77,7 @@ bool Fanout::is_lost() const noexcept {
 
 event::Task<> Fanout::run() {
   session_.set_ending(this);
+  session_.enter(session::Phase::Commands);
   idle_ = session::watch_idleness(session_, [this] { return delivered(); });
   client_.set_receiver(this);
   for (const auto& target : targets_) {

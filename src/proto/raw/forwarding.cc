@@ -14,8 +14,10 @@ Forwarding::Forwarding(session::Session& session, net::Stream& client, net::Stre
       server_(server),
       pump_(client, server, *this, session.traffic, session::EndOfSide::IsPassedOn),
       mirror_(mirror),
+      node_(session.node_metrics()),
       idle_(session::watch_idleness(session, [this] { return delivered(); })) {
   session_.set_ending(this);
+  session_.enter(session::Phase::Commands);
 }
 
 Forwarding::~Forwarding() { session_.set_ending(nullptr); }
@@ -33,12 +35,14 @@ void Forwarding::pass_on(PumpEnd end) {
 
 Verdict Forwarding::from_client(Bytes data) {
   session_.metrics().client_bytes.add(data.size());
+  if (node_ != nullptr) node_->to_server.add(data.size());
   if (mirror_ != nullptr) mirror_->copy(data);
   return {data.size(), Verdict::Then::Continue};
 }
 
 Verdict Forwarding::from_server(Bytes data) {
   session_.metrics().server_bytes.add(data.size());
+  if (node_ != nullptr) node_->from_server.add(data.size());
   return {data.size(), Verdict::Then::Continue};
 }
 

@@ -30,6 +30,7 @@ class Forwarding final : private session::Tap, private session::Ending {
   session::Verdict from_client(Bytes data) override;
   session::Verdict from_server(Bytes data) override;
   void say_farewell(session::StopReason reason) override;
+  const char* waits_for() const noexcept override { return "either side"; }
   std::uint64_t delivered() const noexcept;
 
   session::Session& session_;
@@ -37,6 +38,7 @@ class Forwarding final : private session::Tap, private session::Ending {
   net::Stream& server_;
   session::Pump pump_;
   session::Mirror* mirror_;
+  stats::NodeCells* node_;  // null: the server is of no cluster
   std::unique_ptr<session::IdleWatch> idle_;
 };
 

@@ -72,10 +72,15 @@ struct Attempt {
 event::Task<Attempt> try_to_reach(session::Session& session, const session::ConnectTo& decision,
                                   Millis limit, net::SmallAddress& address) {
   Attempt attempt;
+  const auto began = Clock::now();
+  session.enter(session::Phase::Connect);
   auto reaching = reach(session, decision, limit, address);
   try {
     auto server = co_await event::within(session.loop(), limit, std::move(reaching));
-    if (server) attempt.server = *std::move(server);
+    if (server) {
+      attempt.server = *std::move(server);
+      session.metrics().connect_seconds.observe(Clock::now() - began);
+    }
   } catch (const event::UvError& error) {
     attempt.reason = uv_strerror(error.code());
     attempt.refused = net::is_refusal(error.code());

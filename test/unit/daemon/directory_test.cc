@@ -272,12 +272,12 @@ TEST_CASE("session directory: the sessions of an account are dropped", "[daemon]
     sessions.back()->account = account;
   }
   sessions[3]->stop(session::StopReason::IdleTimeout);
-  CHECK(session::drop_account(worker.sessions, "anna") == 1);
+  CHECK(session::stop_account(worker.sessions, "anna", session::StopReason::Dropped) == 1);
   CHECK(sessions[0]->stop_reason() == session::StopReason::Dropped);
   for (const std::size_t other : {1, 2, 4}) {
     CHECK(sessions[other]->stop_reason() == session::StopReason::None);
   }
-  CHECK(session::drop_account(worker.sessions, "anna") == 0);
+  CHECK(session::stop_account(worker.sessions, "anna", session::StopReason::Dropped) == 0);
 }
 
 }  // namespace perilune::daemon

@@ -59,9 +59,7 @@ assert(#differences == 0, table.concat(differences, '\n'))
 
 std::string later_names() {
   std::string table = "LATER = {";
-  for (const auto& names : {later_functions(), later_libraries()}) {
-    for (const char* name : names) table += std::string(name) + " = true, ";
-  }
+  for (const char* name : later_functions()) table += std::string(name) + " = true, ";
   return table + "}\n";
 }
 

@@ -1,9 +1,10 @@
 #include "stats/metrics.hh"
 
-#include <algorithm>
+#include <chrono>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/catch.hh"
@@ -11,40 +12,42 @@
 using namespace perilune;
 using namespace perilune::stats;
 
-namespace {
-
-std::int64_t value_of(const Registry& registry, std::string_view name) {
-  std::int64_t found = -1;
-  registry.for_each([&](const Metric& metric, std::int64_t value) {
-    if (metric.name == name) found = value;
-  });
-  return found;
-}
-
-bool is_metric_name(std::string_view name) {
-  return name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == name.npos;
-}
-
-}  // namespace
-
 TEST_CASE("metrics: everything starts at zero", "[stats]") {
   const Registry registry(3);
-  std::size_t count = 0;
-  registry.for_each([&](const Metric&, std::int64_t value) {
-    ++count;
-    CHECK(value == 0);
-  });
-  CHECK(count == std::size(kMetrics));
+  for (const Metric& metric : kMetrics) CHECK(registry.sum(metric.cell) == 0);
+  CHECK(registry.sum(Callback::OnLogin).calls == 0);
+  CHECK(registry.listeners().empty());
 }
 
-TEST_CASE("metrics: the sum counts all workers and the control thread", "[stats]") {
+TEST_CASE("metrics: the sum counts all workers, the control thread and the listeners", "[stats]") {
   Registry registry(2);
-  registry.worker(0).statements.add(5);
-  registry.worker(1).statements.add();
-  registry.control().connections_accepted.add(7);
-  CHECK(value_of(registry, "perilune_statements_total") == 6);
-  CHECK(value_of(registry, "perilune_connections_accepted_total") == 7);
-  CHECK(registry.sum(&Cells::statements) == 6);
+  registry.worker(0).lua_errors.add(5);
+  registry.worker(1).lua_errors.add();
+  registry.control().lua_errors.add(7);
+  const auto listener = registry.listener("*:3306");
+  listener->worker(1).lua_errors.add(20);
+  CHECK(registry.sum(&Cells::lua_errors) == 33);
+  CHECK(listener->sum(&Cells::lua_errors) == 20);
+}
+
+TEST_CASE("metrics: a listener that comes back goes on counting", "[stats]") {
+  Registry registry(1);
+  registry.listener("a")->worker(0).statements.add(3);
+  const auto again = registry.listener("a");
+  again->worker(200).statements.add();
+  CHECK(again->sum(&Cells::statements) == 4);
+  CHECK(registry.listeners().size() == 1);
+  CHECK(registry.listener("b") != again);
+}
+
+TEST_CASE("metrics: listeners that are gone are forgotten when there are too many", "[stats]") {
+  Registry registry(1);
+  const auto kept = registry.listener("kept");
+  for (std::size_t i = 0; i < Registry::kMostListeners + 10; ++i) {
+    registry.listener("listener " + std::to_string(i));
+  }
+  CHECK(registry.listeners().size() == Registry::kMostListeners);
+  CHECK(registry.listener("kept") == kept);
 }
 
 TEST_CASE("metrics: one thread may raise a gauge that another lowers", "[stats]") {
@@ -54,6 +57,21 @@ TEST_CASE("metrics: one thread may raise a gauge that another lowers", "[stats]"
   CHECK(registry.sum(&Cells::sessions_open) == 1);
   registry.worker(0).sessions_open.subtract();
   CHECK(registry.sum(&Cells::sessions_open) == 0);
+}
+
+TEST_CASE("metrics: callbacks by what they are called for", "[stats]") {
+  Registry registry(2);
+  registry.worker(0).callbacks.finish(Callback::OnQuery, std::chrono::milliseconds(2));
+  registry.worker(1).callbacks.finish(Callback::OnQuery, std::chrono::milliseconds(3));
+  registry.listener("a")->worker(0).callbacks.fail(Callback::OnQuery, true);
+  registry.worker(0).callbacks.fail(Callback::Every, false);
+  const CallbackSum sum = registry.sum(Callback::OnQuery);
+  CHECK(sum.calls == 2);
+  CHECK(sum.nanos == 5'000'000);
+  CHECK(sum.errors == 1);
+  CHECK(sum.aborts == 1);
+  CHECK(registry.sum(Callback::Every).errors == 1);
+  CHECK(registry.sum(Callback::Every).aborts == 0);
 }
 
 TEST_CASE("metrics: threads that count at once lose nothing", "[stats]") {
@@ -84,14 +102,18 @@ TEST_CASE("metrics: no two threads share a cache line", "[stats]") {
 }
 
 TEST_CASE("metrics: names follow the conventions of Prometheus", "[stats]") {
-  std::set<std::string_view> names;
+  std::set<std::pair<std::string_view, std::string_view>> known;
   for (const Metric& metric : kMetrics) {
     CAPTURE(metric.name);
-    CHECK(names.insert(metric.name).second);
-    CHECK(is_metric_name(metric.name));
+    CHECK(known.emplace(metric.name, metric.label).second);
+    CHECK(metric.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == metric.name.npos);
     CHECK(metric.name.substr(0, 9) == "perilune_");
     CHECK(metric.name.ends_with("_total") == (metric.kind == Kind::Counter));
+    if (metric.help.empty()) CHECK((&metric - 1)->name == metric.name);
+    if (!metric.help.empty()) CHECK(metric.help.back() != '.');
+  }
+  for (const HistogramMetric& metric : kHistograms) {
+    CHECK(metric.name.ends_with("_seconds"));
     CHECK(metric.help.size() > 10);
-    CHECK(metric.help.back() != '.');
   }
 }

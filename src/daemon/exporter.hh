@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+
+#include "cluster/registry.hh"
+#include "daemon/directory.hh"
+#include "stats/metrics.hh"
+#include "stats/own_metrics.hh"
+#include "util/clock.hh"
+
+namespace perilune::daemon {
+
+// Everything that is counted, as text for Prometheus. To add a kind of thing that is counted: a
+// function and a row in exporter.cc.
+class Exporter {
+ public:
+  // All of it outlives the exporter.
+  struct Sources {
+    const stats::Registry& registry;
+    const stats::OwnMetrics& own;
+    cluster::Registry& clusters;
+    const Branches& branches;
+  };
+
+  explicit Exporter(Sources sources) noexcept : sources_(sources) {}
+  Exporter(const Exporter&) = delete;
+  Exporter& operator=(const Exporter&) = delete;
+
+  // From any thread; asks no other one.
+  std::string text() const;
+  WallTime started_at() const noexcept { return started_at_; }
+
+ private:
+  const Sources sources_;
+  const WallTime started_at_ = std::chrono::system_clock::now();
+};
+
+}  // namespace perilune::daemon
