@@ -194,6 +194,7 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("postgres, log_in, client, transport", cells, indirect=["postgres", "log_in"], ids=ids, scope="module")
 
 
+@pytest.mark.table
 @pytest.mark.parametrize("way", WAYS)
 def test_table(proxy, log_in, client, transport, way):
     wrong = []
