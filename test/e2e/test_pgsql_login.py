@@ -82,7 +82,7 @@ def proxy(postgres, daemons, folder):
 
 
 def expected(client, client_transport, way, user, server_transport, right):
-    could_bind = client == "libpq" and client_transport == "tls"
+    could_bind = client in ("libpq", "pgjdbc") and client_transport == "tls"
     if way == "nobody":
         return "28P01", "password authentication failed"
     if way == "pass":
