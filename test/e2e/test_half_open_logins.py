@@ -144,7 +144,8 @@ def test_a_thousand_half_open_logins_cost_the_others_nothing(perilune, fake, man
         assert time.monotonic() - began < HANDSHAKE_TIMEOUT, "measured too late: some have ended"
         print(f"p99 {alone * 1e3:.2f} ms alone, {crowded * 1e3:.2f} ms crowded; {grown / HALF_OPEN:.0f} bytes per connection")
         assert crowded < MAX_RATIO * alone + MAX_DELAY
-        assert grown < MAX_MEMORY * HALF_OPEN
+        # Sanitizers keep what was freed for a while, and room around all that is not.
+        assert grown < MAX_MEMORY * HALF_OPEN * (1 if PATIENCE == 1 else 3)
         half_open.wait_until_closed()
         assert time.monotonic() - began < 2 * HANDSHAKE_TIMEOUT
         daemon.log.wait("login took too long")
