@@ -590,8 +590,9 @@ def test_kill_across_nodes_by_tls(perilune, secure_pair):
     with daemon.logged_in("dumper") as victim, contextlib.closing(daemon.pymysql(user="dumper")) as killer:
         assert {victim.value("SELECT @@server_id"), str(server_id(killer))} == {"1", "2"}
         assert error_of(killer, f"KILL {victim.greeting.connection_id}") is None
+        victim.packets.sequence = 0  # an error nobody asked for may come before the end
         with pytest.raises((Err, Closed, ConnectionError)):
-            victim.value("SELECT 1")
+            victim.reply()
         assert error_of(killer) is None
 
 

@@ -22,6 +22,8 @@ HANDSHAKE_TIMEOUT = 20 * PATIENCE  # seconds: time enough to measure on a busy m
 # Of each of the thousand, TLS handshakes among them; and of what a statement may take longer.
 MAX_MEMORY = 40 * 1024
 MAX_RATIO, MAX_DELAY = 3, 0.005
+# Under sanitizers, whose own memory would be measured, the challenged ones are left out.
+KINDS = 6 if PATIENCE == 1 else 4
 
 CONFIG = f"""
 mysql_listen(TCP, {{ on_login = function(client, login)
@@ -52,7 +54,7 @@ def tls_request():
 
 
 class HalfOpen:
-    """A thousand of six kinds: silent, half a login, one byte a second, half a ClientHello, a login that never answers the
+    """A thousand of KINDS kinds: silent, half a login, one byte a second, half a ClientHello, a login that never answers the
     proxy's challenge, one that never answers the server's."""
 
     def __init__(self, address):
@@ -61,7 +63,7 @@ class HalfOpen:
         self._clients = []
         self._slow = []
         for number in range(HALF_OPEN):
-            kind = number % len(beginnings)
+            kind = number % KINDS
             client = RawClient(address, seconds=4 * HANDSHAKE_TIMEOUT)
             self._clients.append(client)
             client.receive_greeting()
@@ -140,7 +142,7 @@ def test_a_thousand_half_open_logins_cost_the_others_nothing(perilune, fake, man
         stack.callback(half_open.close)
         crowded = p99(clients)
         grown = memory_of(daemon.pid) - memory
-        assert server.open_connections == len(range(5, HALF_OPEN, 6)) and not daemon.log.matching("login took too long")
+        assert server.open_connections == (len(range(5, HALF_OPEN, KINDS)) if KINDS == 6 else 0) and not daemon.log.matching("login took too long")
         assert time.monotonic() - began < HANDSHAKE_TIMEOUT, "measured too late: some have ended"
         print(f"p99 {alone * 1e3:.2f} ms alone, {crowded * 1e3:.2f} ms crowded; {grown / HALF_OPEN:.0f} bytes per connection")
         assert crowded < MAX_RATIO * alone + MAX_DELAY

@@ -33,6 +33,7 @@ local handler = {
   end,
   on_query = function(client, sql)
     event(sql:gsub('%s+', ' '))
+    if sql:find('a_column') then return client:result{columns = {'x'}, rows = {{'1'}, {'2'}}} end
     if sql:find('of_ours') then return client:result{columns = {'n', 'name'}, rows = {{1, client.user}, {2, nil}}} end
     if sql:find('^INSERT') then return client:ok(1) end
   end,
@@ -145,7 +146,8 @@ def test_on_query(proxy, driver, waits):
     for _ in range(2):
         assert driver.ask("query", "SELECT rows_of_ours") == OURS
         assert driver.ask("prepared", "SELECT rows_of_ours", 12) == ",".join([OURS] * 12)
-        assert driver.ask("prepared", "SELECT rows_of_ours WHERE $1::int > 0", 12, 1) == ",".join([OURS] * 12)
+        if driver.traits.sends_as_text:
+            assert driver.ask("prepared", "SELECT rows_of_ours WHERE $1::int > 0", 12, 1) == ",".join([OURS] * 12)
         assert driver.ask("query", "anything instead 1") == "42"
         assert driver.ask("prepared", "anything instead $1::int", 12, 1) == ",".join(str(42 + i) for i in range(12))
         assert driver.ask("query", "UPDATE okay") == "3"
@@ -181,8 +183,10 @@ def test_without_a_server(proxy, driver):
         assert log_in(driver, daemon, transport) == "web"
         assert driver.ask("customs") == "done", daemon.events.text()
         assert driver.ask("query", "SELECT of_ours") == "1|web;2|NULL"
-        assert driver.ask("prepared", "SELECT of_ours WHERE $1::int = 1", 12, 1) == ",".join(["1|web;2|NULL"] * 12)
-        assert driver.ask("big", "SELECT of_ours") == "2|2"
+        assert driver.ask("prepared", "SELECT of_ours", 12) == ",".join(["1|web;2|NULL"] * 12)
+        if driver.traits.sends_as_text:
+            assert driver.ask("prepared", "SELECT of_ours WHERE $1::int = 1", 12, 1) == ",".join(["1|web;2|NULL"] * 12)
+        assert driver.ask("big", "SELECT a_column") == "2|2"
         assert driver.ask("transaction", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)") == "committed"
         assert sqlstate_of(driver.ask("transaction", "INSERT INTO t VALUES (1)", "something else")) == "0A000"
         assert sqlstate_of(driver.ask("copy_in", "COPY t FROM STDIN", "line", 3)) == "0A000"

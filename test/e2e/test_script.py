@@ -58,7 +58,7 @@ def test_a_misspelt_key_stops_the_start_and_names_the_right_one(daemons, script,
         ("mysql_listen(SOCK, { on_login = print }, { backlog = 'many' })", "backlog"),
         ("settings{ workers = -1 } mysql_listen(SOCK, { on_login = print })", "workers"),
         ("settings{ script_memory = '12Q' } mysql_listen(SOCK, { on_login = print })", "script_memory"),
-        ("pgsql_listen(SOCK, { on_login = print })", "pgsql_listen"),
+        ("mssql_listen(SOCK, { on_login = print })", "mssql_listen"),
     ],
 )
 def test_a_script_that_cannot_work_is_a_configuration_error(daemons, script, message):

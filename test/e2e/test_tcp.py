@@ -354,6 +354,7 @@ tcp_listen(TCP, { on_connect = function(client) event('asked') return client:con
         for _ in range(5):
             with connect(daemon.tcp) as late:
                 assert receive_all(late) == b""
+        daemon.events.wait("^asked$", count=2)
         assert len(daemon.events.matching("^asked$")) == 2
 
 

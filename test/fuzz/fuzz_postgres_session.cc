@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -196,6 +197,7 @@ class Server {
 // All that lives longer than one input.
 struct Worker {
   Worker() {
+    std::signal(SIGPIPE, SIG_IGN);  // as the daemon does
     auto made = std::make_shared<session::Listener>();
     made->open = std::make_shared<std::atomic<std::uint64_t>>(0);
     listener = made;

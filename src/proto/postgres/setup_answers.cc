@@ -17,9 +17,9 @@ using session::StatementDecision;
 namespace {
 
 // They succeed, and nothing depends on it.
-constexpr std::array<std::string_view, 14> kSucceed{
-    "",    "ABORT", "BEGIN",    "CLOSE",     "COMMIT", "DEALLOCATE", "DISCARD",
-    "END", "RESET", "ROLLBACK", "SAVEPOINT", "SET",    "START",      "UNLISTEN"};
+constexpr std::array<std::string_view, 15> kSucceed{
+    "",        "ABORT", "BEGIN",    "CLOSE",     "COMMIT", "DEALLOCATE", "DISCARD", "END",
+    "RELEASE", "RESET", "ROLLBACK", "SAVEPOINT", "SET",    "START",      "UNLISTEN"};
 
 // Without blanks, a semicolon at the end and the difference between small and capital letters.
 std::string essence_of(std::string_view text) {

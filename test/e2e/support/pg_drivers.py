@@ -26,18 +26,20 @@ from throwaway import die_with_parent
 
 @dataclass(frozen=True)
 class PgDriver:
-    """`needs` is a name of tools/drivers. `has_simple`: its plain way is a simple query. `has_unix`: unix sockets, too."""
+    """`needs` is a name of tools/drivers. `has_simple`: its plain way is a simple query. `has_unix`: unix sockets, too.
+    `sends_as_text`: numbers for parameters that the other side calls texts, as Perilune does in its own statements."""
 
     needs: str
     options: tuple = ()
     has_simple: bool = True
     has_unix: bool = True
     has_direct: bool = True
+    sends_as_text: bool = True
 
 
 PG_DRIVERS = {
     "node-postgres": PgDriver("driver-pg-node"),
-    "pgx": PgDriver("driver-pg-go", has_direct=False),
+    "pgx": PgDriver("driver-pg-go", has_direct=False, sends_as_text=False),
     "pgjdbc": PgDriver("driver-pg-java", has_simple=False, has_unix=False),
     "pgjdbc-simple": PgDriver("driver-pg-java", ("--simple",), has_unix=False),
 }

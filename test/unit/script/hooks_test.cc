@@ -225,7 +225,7 @@ TEST_CASE("script hooks: any allocation in a callback may fail", "[script]") {
 
 TEST_CASE("script hooks: any allocation in the other callbacks may fail", "[script]") {
   const std::string body =
-      " local t = {} for i = 1, 10 do t[i] = client.id .. i end client.notes.t = t sleep(0)"
+      " local t = {} for i = 1, 100 do t[i] = client.id .. i end client.notes.t = t sleep(0)"
       " fine = (fine or 0) + 1 end";
   Play play{"mysql_listen('*:1', {on_login = print, on_connect = function(client)" + body +
             ", on_command_phase = function(client)" + body + ", on_disconnect = function(client)" +

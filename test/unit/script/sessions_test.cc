@@ -24,6 +24,10 @@ class FakeDirectory final : public session::Directory {
   event::Task<std::optional<session::ServerThread>> thread_of(std::uint32_t) override {
     co_return std::nullopt;
   }
+  event::Task<std::optional<session::CancelTarget>> cancel_target(std::uint32_t,
+                                                                  Buffer) override {
+    co_return std::nullopt;
+  }
   void empty_node(std::shared_ptr<const cluster::Node>, Millis) override {}
   session::SessionList& local() noexcept override { return sessions; }
 

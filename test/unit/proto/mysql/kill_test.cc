@@ -31,6 +31,10 @@ class FakeDirectory final : public session::Directory {
     if (found == threads.end()) co_return std::nullopt;
     co_return found->second;
   }
+  event::Task<std::optional<session::CancelTarget>> cancel_target(std::uint32_t,
+                                                                  Buffer) override {
+    co_return std::nullopt;
+  }
   void empty_node(std::shared_ptr<const cluster::Node>, Millis) override {}
   session::SessionList& local() noexcept override { return sessions; }
 
