@@ -329,17 +329,6 @@ int listen(lua_State* L, const Dialect& dialect) {
 
 }  // namespace
 
-// Lua 5.1 has no octal numbers: the digits of 0666 or '0666' are meant as chmod means them.
-std::uint32_t parse_mode(const std::string& text) {
-  std::uint64_t mode = 0;
-  const bool octal = !text.empty() && std::ranges::all_of(text, [&mode](char c) {
-    mode = std::min<std::uint64_t>(mode * 8 + static_cast<std::uint64_t>(c - '0'), kMaxMode + 1);
-    return c >= '0' && c <= '7';
-  });
-  if (!octal || mode > kMaxMode) throw lua::Error("bad 'mode' value (0666, for example)");
-  return static_cast<std::uint32_t>(mode);
-}
-
 int mysql_listen(lua_State* L) {
   check_is_loading(L, "mysql_listen");
   return listen(L, kMysql);

@@ -12,9 +12,9 @@
 
 #include "lua/class.hh"
 #include "lua/options.hh"
+#include "script/file_rights.hh"
 #include "script/globals.hh"
 #include "script/host.hh"
-#include "script/listen.hh"
 
 namespace perilune::script {
 

@@ -12,7 +12,7 @@ namespace perilune::script {
 
 namespace {
 
-constexpr Callback kOnLog{"on_log", true};
+constexpr Callback kOnLog{"on_log", stats::Callback::OnLog, true};
 
 void set_text(lua_State* L, const char* name, std::string_view text) {
   if (text.empty()) return;
@@ -105,12 +105,14 @@ std::optional<session::LogList> SessionHooks::on_log(const log::Record& record) 
   auto box = host_->take_call();
   lua::Call& call = box->emplace(host_->state(), kOnLog.name);
   call.set_owner(this);
+  CallbackTime time{session_.metrics().callbacks, kOnLog.counted};
   const bool over = call.start([&](lua_State* L) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, handler_.on_log);
     push_kept_client(L);
     push_record(L, record);
     return 3;
   });
+  time.stop();
   std::optional<session::LogList> logs;
   if (!over) {
     report(kOnLog, "on_log may not wait");

@@ -17,6 +17,7 @@ enum class Callback : std::uint8_t {
   OnCommandPhase,
   OnInitDb,
   OnQuery,
+  OnLog,
   OnDisconnect,
   Balance,
   Every,
@@ -25,9 +26,10 @@ enum class Callback : std::uint8_t {
 };
 
 // In the order of Callback, as scripts name them.
-inline constexpr std::array<std::string_view, 10> kCallbackNames{
-    "on_connect",    "on_login", "on_command_phase", "on_init_db",   "on_query",
-    "on_disconnect", "balance",  "every",            "notification", "reload"};
+inline constexpr std::array<std::string_view, 11> kCallbackNames{
+    "on_connect", "on_login",      "on_command_phase", "on_init_db", "on_query",
+    "on_log",     "on_disconnect", "balance",          "every",      "notification",
+    "reload"};
 
 struct CallbackSum {
   std::uint64_t calls = 0;
