@@ -68,7 +68,7 @@ mysql_listen('127.0.0.1:{port}', {{
   on_login = function(client, login)
     {login}
   end,{more}
-}}, {{tls = {tls}}})
+}}, {{tls = {tls}{options}}})
 """
 PASS_THROUGH = 'return client:connect(server, login)'
 KNOWN = """return client:connect(server,
@@ -81,6 +81,12 @@ ON_QUERY = """
       return client:err('not this one')
     end
   end,"""
+
+# Every statement in a file, with the default line or as JSON.
+LOGS = {
+    'perilune-log-text': ", log = log_file('{directory}/statements.text')",
+    'perilune-log-json':
+        ", log = log_file('{directory}/statements.json', {{format = 'json'}})"}
 
 
 @dataclasses.dataclass
@@ -119,7 +125,7 @@ class Factory:
         if not self.perilune:
             return names
         ours = ['perilune', 'perilune-known', 'perilune-on-query']
-        return names + ours + ([] if self.tls else ['perilune-tcp'])
+        return names + ours + ([] if self.tls else [*LOGS, 'perilune-tcp'])
 
     def start(self, name: str) -> Endpoint:
         if name == 'direct':
@@ -157,17 +163,18 @@ class Factory:
             return [self.floor, port, '127.0.0.1', self.target]
         login = KNOWN if name == 'perilune-known' else PASS_THROUGH
         more = ON_QUERY if name == 'perilune-on-query' else ''
-        config = self._write(f'{name}.lua', PERILUNE_CONFIG, port, login, more)
+        options = LOGS.get(name, '').format(directory=self.directory)
+        config = self._write(f'{name}.lua', PERILUNE_CONFIG, port, login=login, more=more,
+                             options=options)
         return [self.perilune, '--config', config, '-q']
 
-    def _write(self, name: str, template: str, port: int, login: str = '',
-               more: str = '') -> pathlib.Path:
+    def _write(self, name: str, template: str, port: int, **parts: str) -> pathlib.Path:
         path = self.directory / name
         pem = self.directory / certificates.SERVER
         tls = {'haproxy.cfg': f' ssl crt {pem}' if self.tls else ''}.get(
             name, f"{{cert = '{pem}'}}" if self.tls else 'false')
-        path.write_text(template.format(port=port, target=self.target, login=login, tls=tls,
-                                        more=more, directory=self.directory))
+        path.write_text(template.format(port=port, target=self.target, tls=tls,
+                                        directory=self.directory, **parts))
         return path
 
 

@@ -11,12 +11,16 @@ from .syscalls import TARGETS as CALL_TARGETS, TITLES as CALL_TITLES, Counts
 
 EMPTY_TARGET = 10 * 1024  # KiB of the process before its first session
 IDLE_TARGET = 2.0  # KiB per idle session
-OURS = ('perilune', 'perilune-known', 'perilune-on-query', 'perilune-tcp')
+OURS = ('perilune', 'perilune-known', 'perilune-on-query', 'perilune-log-text',
+        'perilune-log-json', 'perilune-tcp')
 # Of endpoints with targets of their own; of the other scenarios none.
 OWN_TARGETS = {
     # with an on_query that looks at the text and lets it pass
     'perilune-on-query': {'text-1': 0.95, 'text-16': 1.05, 'text-64': 1.05},
+    'perilune-log-text': {}, 'perilune-log-json': {},
     'perilune-tcp': {'text-1': 0.82, 'text-16': 0.92, 'text-64': 0.92, 'down': 1.0, 'up': 1.0}}
+# At most this much of the CPU of the same proxy without a log, all threads together.
+LOG_TARGETS = {'perilune-log-text': 1.20, 'perilune-log-json': 1.25}
 
 Rounds = list[dict[str, Sample]]  # a round: endpoint name to what it did
 
@@ -117,6 +121,14 @@ def time_targets(results: dict[str, tuple[Scenario, Rounds]]) -> list[list[str]]
             for scenario, rounds in results.values() for name in OURS
             if (target := target_of(scenario, name))
             and (values := ratio(rounds, 'cpu_us', name, 'haproxy'))]
+
+
+def log_targets(results: dict[str, tuple[Scenario, Rounds]]) -> list[list[str]]:
+    return [target_row(f'{name}: CPU ÷ perilune, {scenario.name}', target,
+                       statistics.median(values), 2)
+            for scenario, rounds in results.values() if scenario.unit == 'statement'
+            for name, target in LOG_TARGETS.items()
+            if (values := ratio(rounds, 'cpu_us', name, 'perilune'))]
 
 
 def idle_targets(idle: dict[str, list[Idle]]) -> list[list[str]]:
