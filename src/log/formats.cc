@@ -56,7 +56,9 @@ void append_notes(std::string& out, const Record& record, const Shown& shown,
     if (cut) out.append("...");
   }
   if (record.error) {
-    append_note(out, "error", fmt::format("{} ({}) ", record.error->code, record.error->sqlstate));
+    const RecordError& error = *record.error;
+    const std::string code = error.code != 0 ? fmt::format("{} ", error.code) : std::string{};
+    append_note(out, "error", fmt::format("{}({}) ", code, error.sqlstate));
     append_escaped(out, shown.message(), kWhole);
   }
   if (!record.answered) out.append("\tunanswered");
@@ -141,8 +143,12 @@ void append_result(std::string& out, const Record& record, const Shown& shown) {
   append_count(out, "affected", record.affected);
   if (record.error) {
     append_key(out, "error");
-    fmt::format_to(std::back_inserter(out), "{{\"code\": {}", record.error->code);
-    append_member(out, "sqlstate", record.error->sqlstate);
+    out.push_back('{');
+    if (record.error->code != 0) {
+      fmt::format_to(std::back_inserter(out), "\"code\": {}, ", record.error->code);
+    }
+    out.append("\"sqlstate\": ");
+    append_json_string(out, record.error->sqlstate);
     append_member(out, "message", shown.message());
     out.push_back('}');
   }
@@ -199,7 +205,9 @@ void append_result_fields(std::string& out, const Record& record, const Shown& s
   if (record.affected) append_field(out, "PERILUNE_AFFECTED", std::to_string(*record.affected));
   append_field(out, "PERILUNE_ANSWERED", record.answered ? "1" : "0");
   if (!record.error) return;
-  append_field(out, "PERILUNE_ERROR_CODE", std::to_string(record.error->code));
+  if (record.error->code != 0) {
+    append_field(out, "PERILUNE_ERROR_CODE", std::to_string(record.error->code));
+  }
   append_field(out, "PERILUNE_ERROR_SQLSTATE", record.error->sqlstate);
   append_field(out, "PERILUNE_ERROR_MESSAGE", shown.message());
 }

@@ -52,11 +52,10 @@ struct Token {
   std::size_t offset = 0;
 };
 
-// Tokens as most dialects of SQL have them. Comments that are code are read as code.
+// Tokens as the dialects of SQL have them. Comments that are code are read as code.
 class Scanner {
  public:
-  Scanner(std::string_view sql, bool backslash_escapes) noexcept
-      : sql_(sql), backslash_escapes_(backslash_escapes) {}
+  Scanner(std::string_view sql, Lexis lexis) noexcept : sql_(sql), lexis_(lexis) {}
 
   Token next() noexcept {
     while (skip_blank() || skip_comment()) {
@@ -85,6 +84,7 @@ class Scanner {
   }
 
   bool skip_comment() noexcept {
+    if (lexis_.is_postgres) return skip_postgres_comment();
     const char third = peek(2);
     const bool dashes = is_at("--") && (third == '\0' || is_blank(third));
     if (dashes || is_at("#")) {
@@ -103,18 +103,56 @@ class Scanner {
     return true;
   }
 
+  // They nest ("Comments").
+  bool skip_postgres_comment() noexcept {
+    if (is_at("--")) {
+      move_behind("\n");
+      return true;
+    }
+    if (!is_at("/*")) return false;
+    std::size_t depth = 0;
+    do {
+      const bool begins = is_at("/*");
+      const bool ends = is_at("*/");
+      if (begins) ++depth;
+      if (ends) --depth;
+      at_ += begins || ends ? 2 : 1;
+    } while (depth > 0 && at_ < sql_.size());
+    return true;
+  }
+
   Token::Kind scan() noexcept {
     if (at_ == sql_.size()) return Token::Kind::End;
     const char first = sql_[at_];
+    if (lexis_.is_postgres && first != '\'') return scan_postgres(first);
     if (first == '\'' || first == '"') return scan_quoted(first, Token::Kind::String);
     if (first == '`') return scan_quoted(first, Token::Kind::Name);
     if (first == '$' && dollar_tag() > 0) return scan_dollar_quoted();
-    if (is_of_word(first)) {
-      while (at_ < sql_.size() && is_of_word(sql_[at_])) ++at_;
-      return Token::Kind::Word;
-    }
+    if (is_of_word(first)) return scan_word();
     ++at_;
     return first == '?' ? Token::Kind::Parameter : Token::Kind::Symbol;
+  }
+
+  Token::Kind scan_word() noexcept {
+    while (at_ < sql_.size() && is_of_word(sql_[at_])) ++at_;
+    return Token::Kind::Word;
+  }
+
+  // Anything but a plain string.
+  Token::Kind scan_postgres(char first) noexcept {
+    if (first == '"') return scan_quoted(first, Token::Kind::Name);
+    if (first == '$' && dollar_tag() > 0) return scan_dollar_quoted();
+    if (upper(first) == 'E' && peek(1) == '\'') {
+      ++at_;
+      return scan_quoted('\'', Token::Kind::String, /*escapes=*/true);
+    }
+    if (first == '$') {
+      scan_word();
+      return Token::Kind::Parameter;
+    }
+    if (is_of_word(first)) return scan_word();
+    ++at_;
+    return Token::Kind::Symbol;
   }
 
   // PostgreSQL's $$…$$ and $tag$…$tag$: the size of what stands at both ends; 0: there is none.
@@ -132,7 +170,10 @@ class Scanner {
   }
 
   Token::Kind scan_quoted(char quote, Token::Kind kind) noexcept {
-    const bool escapes = backslash_escapes_ && kind == Token::Kind::String;
+    return scan_quoted(quote, kind, lexis_.backslash_escapes && kind == Token::Kind::String);
+  }
+
+  Token::Kind scan_quoted(char quote, Token::Kind kind, bool escapes) noexcept {
     for (++at_; at_ < sql_.size(); ++at_) {
       if (escapes && sql_[at_] == '\\') {
         ++at_;
@@ -147,7 +188,7 @@ class Scanner {
 
   std::string_view sql_;
   std::size_t at_ = 0;
-  bool backslash_escapes_;
+  Lexis lexis_;
 };
 
 // Where a token stands, as far as secrets are concerned.
@@ -251,8 +292,7 @@ bool is_hex_literal(const Token& token) noexcept {
 
 class Masker {
  public:
-  Masker(std::string_view sql, bool backslash_escapes) noexcept
-      : sql_(sql), scanner_(sql, backslash_escapes) {}
+  Masker(std::string_view sql, Lexis lexis) noexcept : sql_(sql), scanner_(sql, lexis) {}
 
   Masked run() {
     for (Token token = scanner_.next(); token.kind != Token::Kind::End; token = scanner_.next()) {
@@ -290,9 +330,9 @@ class Masker {
 
 }  // namespace
 
-Masked mask_passwords(std::string_view sql, bool backslash_escapes) {
+Masked mask_passwords(std::string_view sql, Lexis lexis) {
   if (!may_hold_secret(sql)) return {};
-  return Masker{sql, backslash_escapes}.run();
+  return Masker{sql, lexis}.run();
 }
 
 }  // namespace perilune::log

@@ -7,13 +7,14 @@
 #include <string_view>
 #include <vector>
 
+#include "log/mask.hh"
 #include "util/clock.hh"
 #include "util/value.hh"
 
 namespace perilune::log {
 
 struct RecordError {
-  std::uint16_t code = 0;
+  std::uint16_t code = 0;  // of MySQL; 0: there is none
   std::string_view sqlstate;
   std::string_view message;
 };
@@ -42,7 +43,7 @@ struct Record {
   std::optional<std::uint64_t> affected;
   std::optional<RecordError> error;
   bool answered = true;           // false: the session has ended before
-  bool backslash_escapes = true;  // in the strings of the texts
+  Lexis lexis;                    // of the texts
 };
 
 }  // namespace perilune::log

@@ -87,7 +87,7 @@ Shown::Shown(const Record& record, const QueryLogOptions& options)
 std::string_view Shown::show(std::string_view text, std::string& masked) {
   const std::string_view part = beginning_of(text, options_.max_statement);
   if (!options_.mask) return part;
-  Masked result = mask_passwords(part, record_.backslash_escapes);
+  Masked result = mask_passwords(part, record_.lexis);
   hides_parameters_ = hides_parameters_ || result.hides_parameters;
   hides_message_ = hides_message_ || result.changed || result.hides_parameters;
   if (!result.changed) return part;

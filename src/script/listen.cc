@@ -25,11 +25,10 @@ namespace perilune::script {
 namespace {
 
 constexpr std::array<std::string_view, 8> kCallbacks{
-    "on_command_phase",      "on_connect", "on_disconnect",
-    "on_handshake_response", "on_init_db", "on_log",
-    "on_login",              "on_query"};
-constexpr std::array<std::string_view, 5> kPgsqlCallbacks{
-    "on_command_phase", "on_connect", "on_disconnect", "on_login", "on_query"};
+    "on_command_phase", "on_connect", "on_disconnect", "on_handshake_response",
+    "on_init_db",       "on_log",     "on_login",      "on_query"};
+constexpr std::array<std::string_view, 6> kPgsqlCallbacks{
+    "on_command_phase", "on_connect", "on_disconnect", "on_log", "on_login", "on_query"};
 constexpr std::array<std::string_view, 2> kTcpCallbacks{"on_connect", "on_disconnect"};
 
 constexpr std::array<std::string_view, 14> kOptions{"backlog",
@@ -46,10 +45,11 @@ constexpr std::array<std::string_view, 14> kOptions{"backlog",
                                                     "log",
                                                     "max_query",
                                                     "tls"};
-constexpr std::array<std::string_view, 12> kPgsqlOptions{"backlog",
+constexpr std::array<std::string_view, 13> kPgsqlOptions{"backlog",
                                                          "group",
                                                          "handshake_timeout",
                                                          "idle_timeout",
+                                                         "log",
                                                          "max_connections",
                                                          "mode",
                                                          "proxy_protocol",
@@ -243,8 +243,7 @@ net::Endpoint read_server(lua_State* L, const lua::Options& options) {
   if (lua_type(L, -1) != LUA_TSTRING) {
     options.fail("like", "a cluster, an address or a list of addresses expected");
   }
-  auto server =
-      net::parse_endpoint(lua::text_at(L, -1), default_port(session::Protocol::Mysql));
+  auto server = net::parse_endpoint(lua::text_at(L, -1), default_port(session::Protocol::Mysql));
   if (!server) options.fail("like", server.error().message);
   return *std::move(server);
 }

@@ -60,7 +60,7 @@ void set_parameters(lua_State* L, const log::Record& record) {
 
 void set_error(lua_State* L, const log::RecordError& error) {
   lua_newtable(L);
-  set_number(L, "code", error.code);
+  if (error.code != 0) set_number(L, "code", error.code);
   set_text(L, "sqlstate", error.sqlstate);
   lua::push_text(L, error.message);
   lua_setfield(L, -2, "message");

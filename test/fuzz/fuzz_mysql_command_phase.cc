@@ -73,6 +73,11 @@ class Play {
       const bool refused = text.find(kRefused) != std::string_view::npos;
       return decide(refused, kind == session::StatementKind::Command);
     };
+    stage_.hooks->log = [](const log::Record& record) {
+      expect(!record.kind.empty() && record.sql.size() <= record.sql_size);
+      expect(record.first <= record.duration);
+      return session::LogList{};
+    };
     if ((flags & 16) == 0) return;
     stage_.hooks->database = [this](std::string_view name) {
       return decide(name.find(kRefused) != std::string_view::npos, true);

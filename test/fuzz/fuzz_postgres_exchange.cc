@@ -19,10 +19,48 @@ using namespace perilune::wire::postgres;
 
 namespace {
 
+// Keeps a list of its own as long as that of what is outstanding.
+class Listener final : public ExchangeObserver {
+ public:
+  void message_begins(FrontendTag, bool has_place) override {
+    expect(!is_arriving_);
+    is_arriving_ = true;
+    if (has_place) ++places_;
+  }
+  void message_bytes(Bytes) override { expect(is_arriving_); }
+  void message_ends() override {
+    expect(is_arriving_);
+    is_arriving_ = false;
+  }
+  void answer_piece(BackendTag, Bytes) override {}
+  void answer(BackendTag tag, Bytes) override {
+    expect(places_ > 0 || tag == BackendTag::ParameterStatus);
+  }
+  void rows(std::size_t count) override { expect(places_ > 0 && count > 0); }
+  void answered() override { leave(1); }
+  void failed(std::size_t count) override { leave(count); }
+  void read_over(std::size_t end) override {
+    expect(end > 0);
+    leave(end - 1);
+  }
+
+  std::size_t places() const { return places_; }
+
+ private:
+  void leave(std::size_t count) {
+    expect(count <= places_);
+    places_ -= count;
+  }
+
+  std::size_t places_ = 0;
+  bool is_arriving_ = false;
+};
+
 // What a proxy does around an exchange, as far as its bookkeeping is concerned.
 class Follower {
  public:
   explicit Follower(std::uint8_t flags) : refuses_((flags & 2) != 0) {
+    exchange_.set_observer(&listener_);
     if ((flags & 1) == 0) return;
     for (const char tag : {'Q', 'P', 'F'}) intercept_.set(static_cast<std::uint8_t>(tag));
   }
@@ -47,6 +85,9 @@ class Follower {
     if (progress.stop == Stop::None) expect(progress.consumed == bytes.size());
     check();
   }
+
+  Follower(const Follower&) = delete;
+  Follower& operator=(const Follower&) = delete;
 
   const Exchange& exchange() const { return exchange_; }
   const Buffer& pending() const { return pending_; }
@@ -74,6 +115,7 @@ class Follower {
 
   void check() const {
     expect(exchange_.outstanding() <= Exchange::kMaxOutstanding);
+    expect(exchange_.outstanding() == listener_.places());
     expect(!exchange_.skipping() || exchange_.outstanding() == 0);
     expect(!exchange_.skipping() || exchange_.unsynced());
     expect(!exchange_.copying_in() || exchange_.outstanding() > 0);
@@ -82,6 +124,7 @@ class Follower {
     if (exchange_.idle()) expect(exchange_.outstanding() == 0 && !exchange_.skipping());
   }
 
+  Listener listener_;
   Exchange exchange_;
   MessageSet intercept_;
   Buffer pending_;

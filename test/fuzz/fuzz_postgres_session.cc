@@ -119,6 +119,12 @@ class Script final : public test::LoginHooks {
     return std::nullopt;
   }
   event::Task<session::StatementDecision> rest_of_statement() override { co_return later_; }
+  bool has_on_log() const noexcept override { return true; }
+  std::optional<session::LogList> on_log(const log::Record& record) override {
+    expect(!record.kind.empty() && record.sql.size() <= record.sql_size);
+    expect(record.first <= record.duration);
+    return session::LogList{};
+  }
 
  private:
   event::Task<bool> ask(session::Challenger& challenger) {

@@ -8,6 +8,7 @@ A seed is named after its contents' digest, as libFuzzer does.
 
 import hashlib
 import os
+import struct
 import sys
 
 DEPRECATE_EOF, CACHE_METADATA = 1 << 24, 1 << 36
@@ -226,6 +227,24 @@ def postgres_seeds(directory):
     return seeds
 
 
+def bound_values():
+    """For fuzz_bound_values: whose, types, and a Bind or a COM_STMT_EXECUTE."""
+    def seed(whose, types, message):
+        return bytes([whose, len(types)]) + b"".join(struct.pack("<I", t) for t in types) + message
+
+    def bind(code, values):
+        head = struct.pack(">HHH", 1, code, len(values))
+        return b"p\0s\0" + head + b"".join(struct.pack(">I", len(v)) + v for v in values) + b"\0\0"
+
+    yield seed(0, [23, 25, 16], bind(1, [b"\0\0\0\5", b"text", b"\1"]))
+    yield seed(0, [1082, 1114, 1184, 1083], bind(1, [b"\0\0\0\5", b"\0" * 7 + b"\1", b"\xff" * 8, b"\0" * 8]))
+    yield seed(0, [1700, 2950, 3802, 701], bind(1, [struct.pack(">HhHHHH", 2, 0, 0, 2, 12, 3450), b"u" * 16, b"\1{}", b"\0" * 8]))
+    yield seed(0, [], bind(0, [b"1", b"two"]))
+    yield seed(1, [8, 253], b"\x17" + b"\7\0\0\0" + b"\0" + b"\1\0\0\0" + b"\0" + b"\1" + b"\x08\0\xfd\0" + b"\5" + b"\0" * 7 + b"\2ab")
+    yield seed(1, [12, 11], b"\x17" + b"\7\0\0\0" + b"\0" + b"\1\0\0\0" + b"\0" + b"\1" + b"\x0c\0\x0b\0" + b"\4\xe8\7\1\2" + b"\0")
+    yield seed(2, [3], b"\xfa" + b"\7\0\0\0" + b"\x40\0" + b"\3\0" + b"\0\1\0\0\0" + b"\1")
+
+
 TREES = [
     [b'{"a": [1, -2.5e3, true, null, "\\u00e4\\n"], "b": {}}', b"[[[[1]]]]", b'"x"', b"1e400"],
     [b"a: &x [1, 0x1F, .inf, ~, yes]\nb: *x\n", b"- |\n  text\n- 'a': !!int '3'\n", b"? [a]\n: 1\n", b"--- a\n--- b\n", b"a: &a [*a]"],
@@ -243,7 +262,7 @@ TOKENS = [
 
 def main():
     source, postgres_source, corpus = sys.argv[1:]
-    seeds = {"fuzz_data": {bytes([number]) + text for number, texts in enumerate(TREES) for text in texts},
+    seeds = {"fuzz_bound_values": set(bound_values()), "fuzz_data": {bytes([number]) + text for number, texts in enumerate(TREES) for text in texts},
              "fuzz_jwt": set(TOKENS),
              "fuzz_mysql_client_packets": set(change_requests()), "fuzz_mysql_server_packets": set(),
              "fuzz_mysql_exchange": set(), "fuzz_proxy_protocol": set(proxy_headers()),

@@ -19,9 +19,8 @@ namespace {
 constexpr std::size_t kLongestCommand = 1024;  // but for those with texts
 constexpr std::size_t kLongestError = 1024;
 constexpr std::string_view kUnknown = "(prepared before statements were logged)";
-// Of memory and places that are kept for the next statement.
+// Of memory that is kept for the next statement.
 constexpr std::size_t kKeptBytes = 2048;
-constexpr std::size_t kKeptPlaces = 8;
 
 // Statements and commands with an effect; the others are matters of the connection.
 const char* kind_of(Command command) noexcept {
@@ -73,25 +72,6 @@ std::size_t LoggedStatement::cost() const noexcept {
   if (command == Command::StmtPrepare && prepared) sum += prepared->text.size();
   for (const auto& [number, data] : long_data) sum += data.size();
   return sum;
-}
-
-LoggedStatement& LoggedStatements::push() {
-  if (count_ == places_.size()) {
-    std::ranges::rotate(places_, places_.begin() + static_cast<std::ptrdiff_t>(first_));
-    first_ = 0;
-    places_.resize(std::max<std::size_t>(1, count_ * 2));
-  }
-  ++count_;
-  return back();
-}
-
-void LoggedStatements::pop() noexcept {
-  front().clear();
-  first_ = (first_ + 1) % places_.size();
-  if (--count_ == 0 && places_.size() > kKeptPlaces) {
-    places_ = {};
-    first_ = 0;
-  }
 }
 
 StatementLog::StatementLog(session::Session& session, std::size_t outstanding) : outlet_(session) {
@@ -338,7 +318,7 @@ void StatementLog::write(LoggedStatement& statement, bool was_answered) {
                                     statement.error->message};
   }
   record.answered = was_answered;
-  record.backslash_escapes = statement.backslash_escapes;
+  record.lexis.backslash_escapes = statement.backslash_escapes;
   outlet_.write(record);
 }
 

@@ -11,6 +11,7 @@
 #include "session/session.hh"
 #include "util/bytes.hh"
 #include "util/clock.hh"
+#include "util/reused_queue.hh"
 #include "wire/mysql/exchange.hh"
 #include "wire/mysql/reply.hh"
 
@@ -46,21 +47,6 @@ struct LoggedStatement {
   std::optional<std::uint64_t> rows;
   std::optional<std::uint64_t> affected;
   std::optional<wire::mysql::Err> error;
-};
-
-// First in, first out; places are used again.
-class LoggedStatements {
- public:
-  bool empty() const noexcept { return count_ == 0; }
-  LoggedStatement& front() noexcept { return places_[first_]; }
-  LoggedStatement& back() noexcept { return places_[(first_ + count_ - 1) % places_.size()]; }
-  LoggedStatement& push();
-  void pop() noexcept;
-
- private:
-  std::vector<LoggedStatement> places_;
-  std::size_t first_ = 0;
-  std::size_t count_ = 0;
 };
 
 // Makes the records of one command phase: listens to its Exchange and is told what the proxy does
@@ -110,7 +96,7 @@ class StatementLog final : public wire::mysql::ExchangeObserver {
 
   session::LogOutlet outlet_;
   PreparedTexts texts_;
-  LoggedStatements due_;
+  ReusedQueue<LoggedStatement> due_;
   std::size_t held_ = 0;
   Clock::time_point now_ = Clock::now();
   std::string gathered_;    // of the command that arrives

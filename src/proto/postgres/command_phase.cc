@@ -25,6 +25,7 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
     if (!exchange_.idle() || held_ || gathered_) ++busy_looks_;
     return session_.traffic.from_client + session_.traffic.from_server + busy_looks_;
   });
+  mind_log();
 }
 
 CommandPhase::~CommandPhase() { session_.set_ending(nullptr); }
@@ -39,6 +40,10 @@ bool CommandPhase::may_run() {
 
 event::Task<bool> CommandPhase::go_on(PumpEnd end) {
   if (is_over(end)) co_return false;
+  if (is_log_blocked()) {
+    co_await log_->outlet().settle();
+  }
+  if (waits_for_answers() && exchange_.needs_flush()) send_flush();
   client_.consume(std::exchange(dropped_, 0));
   if (held_ && held_->what == Held::What::Undecided) {
     const bool more = co_await hear_script();

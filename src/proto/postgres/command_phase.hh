@@ -10,6 +10,7 @@
 #include "proto/postgres/connection.hh"
 #include "proto/postgres/errors.hh"
 #include "proto/postgres/own_answers.hh"
+#include "proto/postgres/statement_log.hh"
 #include "session/idle_watch.hh"
 #include "session/memory_budget.hh"
 #include "session/pump.hh"
@@ -65,6 +66,12 @@ class CommandPhase final : private session::Tap, private session::Ending {
   Look refuse(const wire::postgres::Message& message, Fault fault);
   bool gather(std::uint64_t size);
   void note(wire::postgres::FrontendTag tag, Bytes body);
+  void mind_log();
+  MessageStart start_for_log() const;
+  void log_own_answer(const MessageStart& message);
+  void log_raw(Bytes data);
+  bool is_log_blocked() const noexcept;
+  bool waits_for_answers() const noexcept;
   bool is_answered() const noexcept;
 
   // --- between two runs of the pump (held_message.cc)
@@ -84,6 +91,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   event::Task<> take_off(std::size_t size);
   Bytes held_body() const noexcept;
   void forward(Bytes messages, wire::postgres::FrontendTag tag);
+  void send_flush();
   OwnAnswers& own();
 
   void say_farewell(session::StopReason reason) override;
@@ -103,7 +111,8 @@ class CommandPhase final : private session::Tap, private session::Ending {
   session::Pump pump_;
   const wire::postgres::MessageSet* looked_at_;
   std::unique_ptr<Held> held_;
-  std::unique_ptr<OwnAnswers> own_;  // from the first one
+  std::unique_ptr<OwnAnswers> own_;    // from the first one
+  std::unique_ptr<StatementLog> log_;  // from the moment that there is anything to log
   std::unique_ptr<session::MemoryBudget::Share> gathered_;
   std::unique_ptr<session::IdleWatch> idle_;  // null: the listener has no idle_timeout
   std::uint64_t busy_looks_ = 0;              // of it, while it was not the client's turn

@@ -29,10 +29,15 @@ Verdict CommandPhase::from_client(Bytes data) {
     return {0, undecided ? Verdict::Then::Hold : Verdict::Then::Wait};
   }
   if (drops_) return drop(data);
+  if (log_) log_->bytes_arrived();
+  if (waits_for_answers()) {
+    return {0, exchange_.needs_flush() ? Verdict::Then::Stop : Verdict::Then::Wait};
+  }
   const std::uint32_t before = exchange_.commands();
   wire::Progress progress{0, wire::Stop::None};
   bool more = true;
   while (more) {
+    mind_log();
     const Bytes rest = data.subspan(progress.consumed);
     const wire::Progress next = exchange_.client(rest, *looked_at_, std::exchange(passes_, false));
     progress.consumed += next.consumed;
@@ -47,6 +52,7 @@ Verdict CommandPhase::from_client(Bytes data) {
   count_statements(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
+  log_raw(data.first(progress.consumed));
   return verdict_on_client(progress);
 }
 
@@ -55,7 +61,8 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
   switch (progress.stop) {
     case wire::Stop::None: {
       const bool over = session_.is_draining() && is_quiet();
-      return {progress.consumed, over ? Verdict::Then::Stop : Verdict::Then::Continue};
+      const bool stops = over || is_log_blocked();
+      return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
     }
     case wire::Stop::Full:
       return {progress.consumed, Verdict::Then::Wait};
@@ -70,6 +77,7 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
 Verdict CommandPhase::drop(Bytes data) {
   const wire::Progress progress = exchange_.discard(data);
   dropped_ = progress.consumed;
+  log_raw(data.first(dropped_));
   client_stop_ = progress.stop;
   if (progress.stop == wire::Stop::Intercept) drops_ = false;
   const bool nothing = dropped_ == 0 && progress.stop == wire::Stop::None;
@@ -77,6 +85,7 @@ Verdict CommandPhase::drop(Bytes data) {
 }
 
 Verdict CommandPhase::from_server(Bytes data) {
+  if (log_) log_->bytes_arrived();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
   if (progress.stop == wire::Stop::Malformed) {
@@ -84,7 +93,40 @@ Verdict CommandPhase::from_server(Bytes data) {
     return {progress.consumed, Verdict::Then::Stop};
   }
   const bool awaited = (awaiting_ && is_answered()) || (session_.is_draining() && is_quiet());
-  return {progress.consumed, awaited ? Verdict::Then::Stop : Verdict::Then::Continue};
+  const bool is_asking = held_ && held_->what == Held::What::Undecided;
+  const bool stops = awaited || (is_log_blocked() && !is_asking);
+  return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
+}
+
+// --- logs
+
+void CommandPhase::mind_log() {
+  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
+  log_ = std::make_unique<StatementLog>(session_, exchange_.outstanding());
+  exchange_.set_observer(log_.get());
+}
+
+// Of the held message, before it is taken off; with all of it for those who want the bytes.
+MessageStart CommandPhase::start_for_log() const {
+  if (!log_) return {};
+  const Bytes input = client_.input();
+  if (held_->complete) log_->outlet().write_raw(input.first(held_->size));
+  return log_->start_of(input);
+}
+
+void CommandPhase::log_own_answer(const MessageStart& message) {
+  if (log_) log_->answered_here(message, own_->outcome());
+}
+
+void CommandPhase::log_raw(Bytes data) {
+  if (log_) log_->outlet().write_raw(data);
+}
+
+bool CommandPhase::is_log_blocked() const noexcept { return log_ && log_->outlet().is_blocked(); }
+
+// The data of a COPY takes no memory, and ends what the log holds.
+bool CommandPhase::waits_for_answers() const noexcept {
+  return log_ && log_->is_full() && exchange_.client_at_border() && !exchange_.copying_in();
 }
 
 bool CommandPhase::is_answered() const noexcept {

@@ -70,7 +70,10 @@ void CommandPhase::prepare_to_wait() {
     say(fatal(sqlstate::kProtocolViolation, "unexpected message during COPY from stdin"));
     throw PeerError("the client sends a statement instead of the data of its COPY");
   }
-  if (!exchange_.needs_flush()) return;
+  if (exchange_.needs_flush()) send_flush();
+}
+
+void CommandPhase::send_flush() {
   Buffer flush;
   wire::append_message(flush, FrontendTag::Flush);
   forward(flush, FrontendTag::Flush);
@@ -101,7 +104,7 @@ void CommandPhase::forward(Bytes messages, FrontendTag tag) {
   connection_.server->write(messages);
   if (connection_.mirror) connection_.mirror->copy(messages);
   session_.metrics().client_bytes.add(messages.size());
-  exchange_.forwarded(tag);
+  exchange_.forwarded(tag, messages.subspan(wire::kHeaderSize));
 }
 
 event::Task<> CommandPhase::replace(const Held& held) {
@@ -109,7 +112,9 @@ event::Task<> CommandPhase::replace(const Held& held) {
   const Buffer message = with_text(held.tag, held_body(), text);
   note(held.tag, held_body());
   session_.metrics().statements_replaced.add();
+  const MessageStart start = start_for_log();
   co_await take_off(held.size);
+  if (log_) log_->will_replace(start);
   const std::uint32_t before = exchange_.commands();
   forward(message, held.tag);
   count_statements(exchange_.commands() - before);
@@ -141,6 +146,8 @@ event::Task<> CommandPhase::answer(const Held& held) {
     const Bytes held_here = held_body();
     body.assign(held_here.begin(), held_here.end());
   }
+  mind_log();
+  const MessageStart start = start_for_log();
   co_await take_off(held.size);
   // The server ignores all up to Sync, and would have ignored this one.
   if (exchange_.skipping()) co_return;
@@ -153,6 +160,7 @@ event::Task<> CommandPhase::answer(const Held& held) {
     (refused ? metrics.statements_refused : metrics.statements_answered).add();
     co_await answer_statement(held.tag, body, held.decision);
   }
+  log_own_answer(start);
 }
 
 event::Task<> CommandPhase::answer_statement(FrontendTag tag, Bytes body,
@@ -175,12 +183,11 @@ event::Task<> CommandPhase::answer_statement(FrontendTag tag, Bytes body,
 // it: it is given something to refuse, and the client our reason instead of the server's.
 event::Task<> CommandPhase::refuse_in_series(FrontendTag tag, const Fault& fault) {
   Buffer messages;
+  if (log_) log_->will_hide();
   if (tag == FrontendTag::Parse) {
     wire::append_parse(messages, {{}, kRefused, 0, {}});
     forward(messages, tag);
-    messages.clear();
-    wire::append_message(messages, FrontendTag::Flush);
-    forward(messages, FrontendTag::Flush);
+    send_flush();
   } else {
     wire::append_query(messages, kRefused);
     forward(messages, FrontendTag::Query);

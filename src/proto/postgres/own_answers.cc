@@ -52,6 +52,8 @@ void OwnAnswers::error(const Fault& fault) {
   Buffer message;
   append_fault(message, fault);
   write(message);
+  outcome_ = {};
+  outcome_.error = fault;
 }
 
 bool OwnAnswers::fail(std::string_view sql_state, std::string message) {
@@ -74,6 +76,7 @@ void OwnAnswers::forget_all() noexcept {
 
 void OwnAnswers::answer_query(Bytes body, const session::StatementDecision& decision) {
   last_verb_.clear();
+  outcome_ = {};
   if (const auto* refused = std::get_if<session::Refuse>(&decision)) {
     return error(refusal(*refused, usual_refusal()));
   }
@@ -81,8 +84,10 @@ void OwnAnswers::answer_query(Bytes body, const session::StatementDecision& deci
   last_verb_ = wire::first_word(text_of_query(body));
   if (const auto* table = std::get_if<Table>(&decision)) {
     wire::append_result(out, rows_of(**table));
+    outcome_.rows = (*table)->rows.size();
   } else if (const auto* success = std::get_if<session::Succeed>(&decision)) {
     wire::append_command_complete(out, wire::command_tag(last_verb_, success->affected_rows));
+    outcome_.affected = success->affected_rows;
   }
   write(out);
 }
@@ -90,6 +95,7 @@ void OwnAnswers::answer_query(Bytes body, const session::StatementDecision& deci
 // --- Parse
 
 bool OwnAnswers::prepare(Bytes body, const session::StatementDecision& decision) {
+  outcome_ = {};
   if (const auto* refused = std::get_if<session::Refuse>(&decision)) {
     error(refusal(*refused, usual_refusal()));
     return false;
@@ -105,6 +111,7 @@ bool OwnAnswers::prepare(Bytes body, const session::StatementDecision& decision)
     statement.table = *table;
   } else if (const auto* success = std::get_if<session::Succeed>(&decision)) {
     statement.tag = wire::command_tag(statement.verb, success->affected_rows);
+    statement.affected = success->affected_rows;
   }
   statements_[std::string(parse.name)] = std::make_shared<const Statement>(std::move(statement));
   Buffer out;
@@ -147,6 +154,7 @@ void OwnAnswers::replaced_by_server(FrontendTag tag, Bytes body) {
 }
 
 bool OwnAnswers::answer_named(FrontendTag tag, Bytes body) {
+  outcome_ = {};
   switch (tag) {
     case FrontendTag::Bind:
       return bind(body);
@@ -223,6 +231,7 @@ bool OwnAnswers::execute(Bytes body) {
     append_rows(out, portal, message->max_rows);
   } else {
     wire::append_command_complete(out, portal.statement->tag);
+    outcome_.affected = portal.statement->affected;
   }
   write(out);
   return true;
@@ -234,6 +243,7 @@ void OwnAnswers::append_rows(Buffer& out, Portal& portal, std::size_t max_rows) 
   const std::size_t count = max_rows == 0 ? left : std::min(left, max_rows);
   wire::append_data_rows(out, portal.columns, std::span{rows}.subspan(portal.next_row, count));
   portal.next_row += count;
+  outcome_.rows = count;
   if (max_rows > 0 && count == max_rows) {
     wire::append_message(out, BackendTag::PortalSuspended);
   } else {

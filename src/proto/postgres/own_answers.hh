@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,14 @@ class OwnAnswers {
   void error(const Fault& fault);
   void ready(wire::postgres::TransactionStatus status);
 
+  // What the last answer said; nothing of what only makes or closes a name.
+  struct Outcome {
+    std::optional<std::uint64_t> rows;
+    std::optional<std::uint64_t> affected;
+    std::optional<Fault> error;
+  };
+  const Outcome& outcome() const noexcept { return outcome_; }
+
   // The verb of the statement that was answered last, as in CommandComplete; empty: none was.
   std::string_view last_verb() const noexcept { return last_verb_; }
 
@@ -59,6 +68,7 @@ class OwnAnswers {
   struct Statement {
     Table table;      // null: success
     std::string tag;  // of CommandComplete, without a number of rows
+    std::uint64_t affected = 0;
     std::string verb;
     std::uint16_t parameters = 0;
   };
@@ -83,6 +93,7 @@ class OwnAnswers {
   ByName<std::shared_ptr<const Statement>> statements_;
   ByName<Portal> portals_;
   std::string last_verb_;
+  Outcome outcome_;
 };
 
 }  // namespace perilune::proto::postgres

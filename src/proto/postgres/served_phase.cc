@@ -24,6 +24,11 @@ using wire::TransactionStatus;
 
 namespace {
 
+bool is_of_copy(FrontendTag tag) noexcept {
+  return tag == FrontendTag::CopyData || tag == FrontendTag::CopyDone ||
+         tag == FrontendTag::CopyFail;
+}
+
 bool ends_in_ready(FrontendTag tag) noexcept {
   return tag == FrontendTag::Query || tag == FrontendTag::FunctionCall;
 }
@@ -49,6 +54,9 @@ event::Task<> ServedPhase::run() {
     co_await handle(arrival);
     // Who sends statements without reading answers waits.
     if (client_.queued() > net::Stream::kHighWater) co_await client_.flushed();
+    if (log_) {
+      co_await log_->outlet().settle();
+    }
   }
 }
 
@@ -79,6 +87,8 @@ std::size_t ServedPhase::largest_message() const noexcept {
 }
 
 void ServedPhase::take(const wire::Message& message) {
+  mind_log();
+  if (log_) log_->outlet().write_raw(client_.input().first(message.size));
   message_.tag = message.tag;
   message_.body.assign(message.body.begin(), message.body.end());
   client_.consume(message.size);
@@ -105,20 +115,38 @@ event::Task<> ServedPhase::handle(Arrival arrival) {
   } else if (arrival == Arrival::Message) {
     co_await handle_message();
   } else {
+    mind_log();
     const auto tag = static_cast<FrontendTag>(wire::decode_header(client_.input()).tag);
+    const MessageStart start = log_ ? log_->start_of(client_.input()) : MessageStart{};
     const bool here = co_await skip();
     over_ = !here;
     const bool too_long_for_all = arrival == Arrival::TooLong;
     stats::Cells& metrics = session_.metrics();
     (too_long_for_all ? metrics.statements_too_long : metrics.statements_without_memory).add();
+    if (skips_) co_return;
     refuse_unseen(tag, too_long_for_all ? too_long(session_.options().max_query) : no_memory());
+    if (log_) log_->answered_here(start, answers_.outcome());
   }
 }
 
 void ServedPhase::refuse_unseen(FrontendTag tag, const Fault& fault) {
-  if (skips_) return;
   answers_.error(fault);
   end_answer(tag, /*good=*/false);
+}
+
+void ServedPhase::mind_log() {
+  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
+  log_ = std::make_unique<StatementLog>(session_, 0);
+}
+
+// What the callback has decided counts for its statement.
+void ServedPhase::log_message() {
+  mind_log();
+  if (!log_) return;
+  const std::size_t size = message_.body.size();
+  const MessageStart message{static_cast<FrontendTag>(message_.tag), std::move(message_.body),
+                             size};
+  log_->answered_here(message, answers_.outcome());
 }
 
 event::Task<> ServedPhase::handle_message() {
@@ -130,7 +158,13 @@ event::Task<> ServedPhase::handle_message() {
     over_ = true;
   } else if (skips_ || tag == FrontendTag::Flush) {
     co_return;
-  } else if (tag == FrontendTag::Query) {
+  } else {
+    co_await answer_message(tag);
+  }
+}
+
+event::Task<> ServedPhase::answer_message(FrontendTag tag) {
+  if (tag == FrontendTag::Query) {
     co_await handle_query(message_.body);
   } else if (tag == FrontendTag::Parse) {
     co_await handle_parse(message_.body);
@@ -138,9 +172,12 @@ event::Task<> ServedPhase::handle_message() {
     answers_.error(error(sqlstate::kFeatureNotSupported,
                          "there is no server behind this session to call functions of"));
     end_answer(tag, /*good=*/false);
+  } else if (is_of_copy(tag)) {
+    co_return;  // the rest of a COPY that has failed
   } else {
     handle_named(tag, message_.body);
   }
+  log_message();
 }
 
 event::Task<> ServedPhase::handle_query(Bytes body) {
@@ -212,10 +249,6 @@ void ServedPhase::handle_named(FrontendTag tag, Bytes body) {
     case FrontendTag::Describe:
     case FrontendTag::Close:
       return end_answer(tag, answers_.answer_named(tag, body));
-    case FrontendTag::CopyData:
-    case FrontendTag::CopyDone:
-    case FrontendTag::CopyFail:
-      return;  // the rest of a COPY that has failed
     default:
       session_.metrics().client_malformed.add();
       answers_.error(fatal(sqlstate::kProtocolViolation, "unknown type of a message"));

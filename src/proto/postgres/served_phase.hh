@@ -8,6 +8,7 @@
 #include "net/stream.hh"
 #include "proto/postgres/channel.hh"
 #include "proto/postgres/own_answers.hh"
+#include "proto/postgres/statement_log.hh"
 #include "session/session.hh"
 #include "wire/postgres/framing.hh"
 #include "wire/postgres/protocol.hh"
@@ -35,6 +36,7 @@ class ServedPhase final : private session::Ending {
   event::Task<bool> skip();
   event::Task<> handle(Arrival arrival);
   event::Task<> handle_message();
+  event::Task<> answer_message(wire::postgres::FrontendTag tag);
   event::Task<> handle_query(Bytes body);
   event::Task<> handle_parse(Bytes body);
   event::Task<session::StatementDecision> ask(wire::postgres::FrontendTag tag, Bytes body);
@@ -44,6 +46,8 @@ class ServedPhase final : private session::Ending {
   void end_answer(wire::postgres::FrontendTag tag, bool good);
   void follow_transaction();
   void count(const session::StatementDecision& decision);
+  void mind_log();
+  void log_message();
 
   void say_farewell(session::StopReason reason) override;
   void drain() override;
@@ -53,6 +57,7 @@ class ServedPhase final : private session::Ending {
   net::Stream& client_;
   Received message_;
   OwnAnswers answers_;
+  std::unique_ptr<StatementLog> log_;      // from the moment that there is anything to log
   std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
   wire::postgres::TransactionStatus status_ = wire::postgres::TransactionStatus::Idle;
   bool skips_ = false;  // up to Sync, after an error

@@ -109,14 +109,22 @@ Progress Exchange::client(Bytes in, const MessageSet& intercept, bool pass_first
   if (failed()) return {0, Stop::Malformed};
   std::size_t at = std::min<std::size_t>(client_left_, in.size());
   client_left_ -= static_cast<std::uint32_t>(at);
+  if (observer_ != nullptr && at > 0) tell_bytes(in.first(at));
   while (in.size() - at >= kHeaderSize) {
     const MessageHeader header = decode_header(in.subspan(at));
     const Stop stop = look(header, intercept, pass_first && at == 0);
     if (stop != Stop::None) return {at, stop};
     enter(static_cast<FrontendTag>(header.tag));
-    at += pass_client(header, in.size() - at);
+    const std::size_t passed = pass_client(header, in.size() - at);
+    if (observer_ != nullptr) tell_bytes(in.subspan(at + kHeaderSize, passed - kHeaderSize));
+    at += passed;
   }
   return {at, Stop::None};
+}
+
+void Exchange::tell_bytes(Bytes piece) {
+  observer_->message_bytes(piece);
+  if (client_at_border()) observer_->message_ends();
 }
 
 Progress Exchange::discard(Bytes in) noexcept {
@@ -155,12 +163,19 @@ std::size_t Exchange::pass_client(MessageHeader header, std::size_t available) n
   return kHeaderSize + passed;
 }
 
-void Exchange::forwarded(FrontendTag tag) {
+void Exchange::forwarded(FrontendTag tag, Bytes body) {
   assert(client_at_border());
   enter(tag);
+  if (observer_ != nullptr) tell_bytes(body);
 }
 
 void Exchange::enter(FrontendTag tag) {
+  const std::size_t before = due_.size();
+  take_place(tag);
+  if (observer_ != nullptr) observer_->message_begins(tag, due_.size() > before);
+}
+
+void Exchange::take_place(FrontendTag tag) {
   switch (tag) {
     case FrontendTag::Query:
     case FrontendTag::FunctionCall:
@@ -227,30 +242,40 @@ Progress Exchange::server(Bytes in) {
 }
 
 // The bulk of a big result: complete rows or data, of which only headers are read.
-std::size_t Exchange::pass_bulk(Bytes in) noexcept {
+std::size_t Exchange::pass_bulk(Bytes in) {
   if (due_.empty() || !may_copy(due_.front()) || copy_ == Copy::In) return 0;
   const auto bulk =
       static_cast<std::uint8_t>(copying_out() ? BackendTag::CopyData : BackendTag::DataRow);
   std::size_t at = 0;
+  std::size_t rows = 0;
   while (in.size() - at >= kHeaderSize) {
     const MessageHeader header = decode_header(in.subspan(at));
     if (header.tag != bulk || !header.is_plausible()) break;
     if (in.size() - at - kHeaderSize < header.body()) break;
     at += kHeaderSize + header.body();
+    ++rows;
   }
   if (at > 0) last_word_is_error_ = false;
+  if (observer_ != nullptr && rows > 0 && !copying_out()) observer_->rows(rows);
   return at;
 }
 
 // A message that is here as a whole is understood in place; 0: this one is not.
-std::size_t Exchange::pass_message(Bytes in) noexcept {
+std::size_t Exchange::pass_message(Bytes in) {
   if (in.size() < kHeaderSize) return 0;
   const MessageHeader header = decode_header(in);
   if (!is_sound(header) || in.size() - kHeaderSize < header.body()) return 0;
   const std::uint8_t first =
       header.body() > 0 ? std::to_integer<std::uint8_t>(in[kHeaderSize]) : std::uint8_t{0};
-  if (!message(static_cast<BackendTag>(header.tag), first)) return 0;
+  const auto tag = static_cast<BackendTag>(header.tag);
+  if (observer_ != nullptr) tell_answer(tag, in.subspan(kHeaderSize, header.body()));
+  if (!message(tag, first)) return 0;
   return kHeaderSize + header.body();
+}
+
+void Exchange::tell_answer(BackendTag tag, Bytes body) {
+  const bool belongs = is_asynchronous(tag) ? tag == BackendTag::ParameterStatus : !due_.empty();
+  if (belongs) observer_->answer(tag, body);
 }
 
 bool Exchange::is_sound(MessageHeader header) noexcept {
@@ -260,12 +285,13 @@ bool Exchange::is_sound(MessageHeader header) noexcept {
   return !failed();
 }
 
-std::size_t Exchange::continue_server(Bytes in) noexcept {
+std::size_t Exchange::continue_server(Bytes in) {
   std::size_t passed;
   if (server_.in_body()) {
     if (awaits_first_) server_first_ = std::to_integer<std::uint8_t>(in.front());
     awaits_first_ = false;
     passed = server_.pass_body(in.size());
+    if (observer_ != nullptr) observer_->answer_piece(server_tag_, in.first(passed));
   } else {
     const MessagePosition::HeaderPart part = server_.gather_header(in);
     passed = part.taken;
@@ -277,11 +303,12 @@ std::size_t Exchange::continue_server(Bytes in) noexcept {
     awaits_first_ = true;
   }
   if (!server_.between_messages()) return passed;
+  if (observer_ != nullptr) tell_answer(server_tag_, {});
   return message(server_tag_, server_first_) ? passed : 0;
 }
 
 // False: malformed.
-bool Exchange::message(BackendTag tag, std::uint8_t first) noexcept {
+bool Exchange::message(BackendTag tag, std::uint8_t first) {
   if (is_asynchronous(tag)) return true;
   last_word_is_error_ = tag == BackendTag::ErrorResponse;
   if (last_word_is_error_) {
@@ -292,7 +319,7 @@ bool Exchange::message(BackendTag tag, std::uint8_t first) noexcept {
   return !failed();
 }
 
-bool Exchange::answer(BackendTag tag, std::uint8_t first) noexcept {
+bool Exchange::answer(BackendTag tag, std::uint8_t first) {
   if (tag == BackendTag::ReadyForQuery) return ready(first);
   if (due_.empty()) return false;
   switch (tag) {
@@ -313,18 +340,18 @@ bool Exchange::answer(BackendTag tag, std::uint8_t first) noexcept {
   }
   const Step step = step_of(due_.front(), tag);
   if (step != Step::Wrong && copy_ != Copy::None) end_copy(/*failed=*/false);
-  if (step == Step::Done) due_.pop();
+  if (step == Step::Done) pop();
   settle();
   return step != Step::Wrong;
 }
 
 // A Sync that nobody waits for was one that COPY did not read over.
-bool Exchange::ready(std::uint8_t status) noexcept {
+bool Exchange::ready(std::uint8_t status) {
   if (!is_transaction_status(status)) return false;
   status_ = static_cast<TransactionStatus>(status);
   if (!due_.empty() && ends_in_ready(due_.front())) {
     if (copy_ != Copy::None) end_copy(/*failed=*/false);
-    due_.pop();
+    pop();
     settle();
     return true;
   }
@@ -334,7 +361,7 @@ bool Exchange::ready(std::uint8_t status) noexcept {
   return true;
 }
 
-void Exchange::error() noexcept {
+void Exchange::error() {
   if (copy_ != Copy::None) end_copy(/*failed=*/true);
   said_goodbye_ = due_.empty() && !unsynced_;
   if (due_.empty()) {
@@ -354,7 +381,7 @@ void Exchange::begin_copy(BackendTag tag) noexcept {
 // Syncs before the end of the client's data have been read over, surely if all of the data was
 // read; otherwise those that the server had read before it failed. It does not live to read past
 // any other message: where one follows, it failed before the Syncs.
-void Exchange::end_copy(bool failed) noexcept {
+void Exchange::end_copy(bool failed) {
   const bool read = copying_in();
   copy_ = Copy::None;
   if (!read) return;
@@ -363,9 +390,12 @@ void Exchange::end_copy(bool failed) noexcept {
   const bool data_ends = end < due_.size() && due_.at(end) == Due::CopyEnd;
   if (failed && end < due_.size() && !data_ends) return;
   if (failed) doubt(end - 1);
-  due_.erase_behind_front(data_ends ? end + 1 : end);
+  const bool had_syncs = end > 1;
+  if (data_ends) ++end;
+  due_.erase_behind_front(end);
+  if (observer_ != nullptr) observer_->read_over(end);
   // The series goes on, as its Sync was read over.
-  if (!failed && end > 1 && due_.size() == 1) unsynced_ = due_.front() == Due::Execute;
+  if (!failed && had_syncs && due_.size() == 1) unsynced_ = due_.front() == Due::Execute;
 }
 
 void Exchange::doubt(std::size_t syncs) noexcept {
@@ -374,17 +404,23 @@ void Exchange::doubt(std::size_t syncs) noexcept {
 }
 
 // The server ignores the message that failed and all behind it up to a Sync.
-void Exchange::skip_to_sync() noexcept {
+void Exchange::skip_to_sync() {
   std::size_t skipped = 1;
   while (skipped < due_.size() && due_.at(skipped) != Due::Sync) ++skipped;
   skipping_ = skipped == due_.size();
   due_.pop(skipped);
+  if (observer_ != nullptr) observer_->failed(skipped);
   unsynced_ = unsynced_ || skipping_;
 }
 
 // The end of data that no COPY is there for is ignored.
-void Exchange::settle() noexcept {
-  while (!due_.empty() && due_.front() == Due::CopyEnd) due_.pop();
+void Exchange::settle() {
+  while (!due_.empty() && due_.front() == Due::CopyEnd) pop();
+}
+
+void Exchange::pop() {
+  due_.pop();
+  if (observer_ != nullptr) observer_->answered();
 }
 
 }  // namespace perilune::wire::postgres

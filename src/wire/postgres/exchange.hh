@@ -25,6 +25,33 @@ struct Progress {
   Stop stop;
 };
 
+// Learns what passes, as it passes. May throw, and that throws client(), forwarded() or server().
+class ExchangeObserver {
+ public:
+  // A message of the client's begins, whose body follows in pieces. has_place: it is the youngest
+  // of those outstanding now; one that is ignored has none, nor has one that nothing answers.
+  virtual void message_begins(FrontendTag tag, bool has_place) = 0;
+  virtual void message_bytes(Bytes piece) = 0;
+  virtual void message_ends() = 0;
+
+  // Of the body of a server's message that comes in pieces, before it is complete.
+  virtual void answer_piece(BackendTag tag, Bytes piece) = 0;
+  // A message of the server's that belongs to the oldest outstanding one, or, if it is a changed
+  // parameter, to none. The body is empty if it came in pieces.
+  virtual void answer(BackendTag tag, Bytes body) = 0;
+  // Rows that were passed over.
+  virtual void rows(std::size_t count) = 0;
+
+  // Places are given up: that of the oldest, which is answered; those of so many, of which the
+  // oldest has failed and the others are ignored; those from the second to the one before `end`.
+  virtual void answered() = 0;
+  virtual void failed(std::size_t count) = 0;
+  virtual void read_over(std::size_t end) = 0;
+
+ protected:
+  ~ExchangeObserver() = default;
+};
+
 // Indexed by FrontendTag.
 using MessageSet = std::bitset<256>;
 
@@ -45,6 +72,9 @@ class Exchange {
   // it is told to has answered some of so many: waiting for it ends.
   static constexpr std::size_t kMaxOutstanding = DueRing::kMax;
 
+  // Told from now on; null: nobody.
+  void set_observer(ExchangeObserver* observer) noexcept { observer_ = observer; }
+
   // Follows what the client sent, as many messages as `in` holds. The start of a message that `in`
   // ends in before its fifth byte is not consumed (and Stop::None): come again with more.
   // Everything else is. pass_first: the message that `in` begins with was intercepted before and
@@ -62,8 +92,8 @@ class Exchange {
 
   // Enters a message that goes to the server and did not come through client(): one taken off the
   // stream after Stop::Intercept, or the proxy's own. Not while the exchange would stop with Full,
-  // and only when the client is at a border.
-  void forwarded(FrontendTag tag);
+  // and only when the client is at a border. The body is for the observer.
+  void forwarded(FrontendTag tag, Bytes body = {});
 
   // Messages that the server is still to answer or, in COPY, to read.
   std::size_t outstanding() const noexcept { return due_.size(); }
@@ -121,23 +151,27 @@ class Exchange {
   Stop look(MessageHeader header, const MessageSet& intercept, bool pass) noexcept;
   Stop check(MessageHeader header) noexcept;
   std::size_t pass_client(MessageHeader header, std::size_t available) noexcept;
+  void tell_bytes(Bytes piece);
   void enter(FrontendTag tag);
+  void take_place(FrontendTag tag);
   void enter_sync();
   void enter_extended(Due due);
 
-  std::size_t pass_bulk(Bytes in) noexcept;
-  std::size_t pass_message(Bytes in) noexcept;
-  std::size_t continue_server(Bytes in) noexcept;
+  std::size_t pass_bulk(Bytes in);
+  std::size_t pass_message(Bytes in);
+  std::size_t continue_server(Bytes in);
   bool is_sound(MessageHeader header) noexcept;
-  bool message(BackendTag tag, std::uint8_t first) noexcept;
-  bool answer(BackendTag tag, std::uint8_t first) noexcept;
-  bool ready(std::uint8_t status) noexcept;
-  void error() noexcept;
+  bool message(BackendTag tag, std::uint8_t first);
+  bool answer(BackendTag tag, std::uint8_t first);
+  bool ready(std::uint8_t status);
+  void error();
   void begin_copy(BackendTag tag) noexcept;
-  void end_copy(bool failed) noexcept;
+  void end_copy(bool failed);
   void doubt(std::size_t syncs) noexcept;
-  void skip_to_sync() noexcept;
-  void settle() noexcept;
+  void skip_to_sync();
+  void settle();
+  void pop();
+  void tell_answer(BackendTag tag, Bytes body);
 
   bool failed() const noexcept { return reason_ != nullptr; }
   void server_fails(const char* reason) noexcept { reason_ = reason; }
@@ -148,6 +182,7 @@ class Exchange {
   }
 
   const char* reason_ = nullptr;
+  ExchangeObserver* observer_ = nullptr;
   DueRing due_;
   MessagePosition server_;
   std::uint32_t client_left_ = 0;  // of the body that passes

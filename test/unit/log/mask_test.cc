@@ -7,7 +7,14 @@ using perilune::log::mask_passwords;
 namespace {
 
 std::string masked(std::string_view sql, bool escapes = true) {
-  const auto result = mask_passwords(sql, escapes);
+  const auto result = mask_passwords(sql, {escapes});
+  return result.changed ? result.text : std::string(sql);
+}
+
+constexpr perilune::log::Lexis kPostgres{.backslash_escapes = false, .is_postgres = true};
+
+std::string masked_postgres(std::string_view sql) {
+  const auto result = mask_passwords(sql, kPostgres);
   return result.changed ? result.text : std::string(sql);
 }
 
@@ -51,23 +58,24 @@ TEST_CASE("mask: other statements stay as they are", "[log]") {
   for (const char* sql : {"SELECT 'x'", "SELECT password FROM t WHERE name = 'x'",
                           "INSERT INTO t (password, name) VALUES (1, 'x')",
                           "SELECT `identified by` FROM t WHERE a = 'x'", ""}) {
-    CHECK_FALSE(mask_passwords(sql, true).changed);
+    CHECK_FALSE(mask_passwords(sql, {}).changed);
   }
-  CHECK(mask_passwords("SELECT PASSWORD(?)", true).hides_parameters);
-  CHECK_FALSE(mask_passwords("SELECT password, ? FROM t", true).hides_parameters);
+  CHECK(mask_passwords("SELECT PASSWORD(?)", {}).hides_parameters);
+  CHECK_FALSE(mask_passwords("SELECT password, ? FROM t", {}).hides_parameters);
 }
 
 TEST_CASE("mask: the words are found wherever they stand", "[log]") {
   for (const char* sql : {"identified by 'x'", "fIDENTIFIED IDENTIFIED by 'x'", "w PaSsWoRd 'x'",
                           "  PASSWORD='x'", "IDENTIFIEd'x'"}) {
     CAPTURE(sql);
-    const auto masked = mask_passwords(sql, true);
+    const auto masked = mask_passwords(sql, {});
     CHECK(masked.changed);
     CHECK(masked.text.find('x') == std::string::npos);
   }
-  for (const char* sql : {"f", "w", "IDENTIFIE 'x'", "PASS 'x'", "ASSWORD 'x'", "if 'x' follow", ""}) {
+  for (const char* sql :
+       {"f", "w", "IDENTIFIE 'x'", "PASS 'x'", "ASSWORD 'x'", "if 'x' follow", ""}) {
     CAPTURE(sql);
-    CHECK_FALSE(mask_passwords(sql, true).changed);
+    CHECK_FALSE(mask_passwords(sql, {}).changed);
   }
 }
 
@@ -77,4 +85,26 @@ TEST_CASE("mask: strings between dollars", "[log]") {
   CHECK(masked("ALTER ROLE r PASSWORD $$cut") == "ALTER ROLE r PASSWORD '***'");
   CHECK(masked("DO $$ ALTER ROLE r PASSWORD 'x' $$") == "DO '***'");
   CHECK(masked("SELECT $1, a$b, $$text$$") == "SELECT $1, a$b, $$text$$");
+}
+
+TEST_CASE("mask: PostgreSQL's comments, names and strings", "[log]") {
+  CHECK(masked_postgres("--it's\nALTER ROLE r PASSWORD 'x'") ==
+        "--it's\nALTER ROLE r PASSWORD '***'");
+  CHECK(masked_postgres("SELECT 1 # 2; ALTER ROLE r PASSWORD 'x'") ==
+        "SELECT 1 # 2; ALTER ROLE r PASSWORD '***'");
+  CHECK(masked_postgres("/* /* ' */ ' */ ALTER ROLE r PASSWORD 'x'") ==
+        "/* /* ' */ ' */ ALTER ROLE r PASSWORD '***'");
+  CHECK(masked_postgres("ALTER ROLE \"it's\" PASSWORD 'x'") ==
+        "ALTER ROLE \"it's\" PASSWORD '***'");
+  CHECK(masked_postgres("SELECT E'\\''; ALTER ROLE r PASSWORD 'x'") ==
+        "SELECT E'\\''; ALTER ROLE r PASSWORD '***'");
+  CHECK(masked_postgres("ALTER ROLE r PASSWORD E'a\\'b' LOGIN") ==
+        "ALTER ROLE r PASSWORD '***' LOGIN");
+  CHECK(masked_postgres("SELECT 'a\\'; ALTER ROLE r PASSWORD 'x'") ==
+        "SELECT 'a\\'; ALTER ROLE r PASSWORD '***'");
+  CHECK(masked_postgres("SELECT \"password\" FROM t WHERE name = 'x'") ==
+        "SELECT \"password\" FROM t WHERE name = 'x'");
+  CHECK(mask_passwords("UPDATE t SET password = $1 WHERE id = $2", kPostgres).hides_parameters);
+  CHECK_FALSE(mask_passwords("SELECT password, $1 FROM t", kPostgres).hides_parameters);
+  CHECK(masked_postgres("/* unfinished PASSWORD 'x").ends_with("'x"));
 }

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace perilune {
+
+// First in, first out. Places are used again, with the memory that T::clear() leaves them; many are
+// given back once the queue has run empty.
+template <typename T>
+class ReusedQueue {
+ public:
+  bool empty() const noexcept { return count_ == 0; }
+  std::size_t size() const noexcept { return count_; }
+  // Counted from the oldest.
+  T& at(std::size_t index) noexcept { return places_[(first_ + index) % places_.size()]; }
+  T& front() noexcept { return at(0); }
+  T& back() noexcept { return at(count_ - 1); }
+
+  T& push() {
+    if (count_ == places_.size()) grow();
+    ++count_;
+    return back();
+  }
+
+  void pop() noexcept {
+    front().clear();
+    first_ = (first_ + 1) % places_.size();
+    if (--count_ == 0 && places_.size() > kKept) {
+      places_ = std::vector<T>{};
+      first_ = 0;
+    }
+  }
+
+  // Takes out all from the second to the one before `end`.
+  void erase_behind_front(std::size_t end) noexcept {
+    std::swap(at(0), at(end - 1));
+    for (; end > 1; --end) pop();
+  }
+
+ private:
+  static constexpr std::size_t kKept = 8;
+
+  void grow() {
+    std::ranges::rotate(places_, places_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+    places_.resize(std::max<std::size_t>(1, count_ * 2));
+  }
+
+  std::vector<T> places_;
+  std::size_t first_ = 0;
+  std::size_t count_ = 0;
+};
+
+}  // namespace perilune
