@@ -116,10 +116,10 @@ class SessionHooks final : public session::Hooks {
   struct Waiting {
     std::unique_ptr<std::optional<lua::Call>> call;
     const Callback* callback = nullptr;
-    std::optional<CallbackTime> time;
+    CallbackTime time;
   };
-  Waiting waiting_;  // until rest_of_statement()
-  SessionLink link_;  // made when the first object needs it
+  std::unique_ptr<Waiting> waiting_;  // until rest_of_statement()
+  SessionLink link_;                  // made when the first object needs it
   int client_ = LUA_NOREF;
   std::unique_ptr<Belongings> belongings_;  // made when there is something
 };

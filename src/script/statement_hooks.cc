@@ -74,9 +74,7 @@ std::optional<session::StatementDecision> SessionHooks::ask_about(
     return 2 + push_arguments(L);
   });
   if (!over) {
-    waiting_.call = std::move(box);
-    waiting_.callback = &callback;
-    waiting_.time.emplace(std::move(time));
+    waiting_ = std::make_unique<Waiting>(Waiting{std::move(box), &callback, std::move(time)});
     return std::nullopt;
   }
   session::StatementDecision decision = decide_about(callback, call, true);
@@ -85,12 +83,10 @@ std::optional<session::StatementDecision> SessionHooks::ask_about(
 }
 
 event::Task<session::StatementDecision> SessionHooks::rest_of_statement() {
-  Waiting waiting{std::move(waiting_.call), waiting_.callback, {}};
-  waiting.time.emplace(*std::move(waiting_.time));
-  waiting_.time.reset();
-  const bool in_time = co_await finish_in_time(**waiting.call);
-  waiting.time.reset();
-  co_return decide_about(*waiting.callback, **waiting.call, in_time);
+  const std::unique_ptr<Waiting> waiting = std::move(waiting_);
+  const bool in_time = co_await finish_in_time(**waiting->call);
+  waiting->time.stop();
+  co_return decide_about(*waiting->callback, **waiting->call, in_time);
 }
 
 session::StatementDecision SessionHooks::decide_about(const Callback& callback,

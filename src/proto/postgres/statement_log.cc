@@ -351,6 +351,7 @@ void StatementLog::answer(BackendTag tag, Bytes body) {
   if (!pieces.empty()) body = pieces;
   if (tag == BackendTag::ParameterStatus) return take_parameter(body);
   if (due_.empty()) return;
+  mind_early_answer(1);
   if (tag == BackendTag::ReadyForQuery) {
     const auto idle = static_cast<std::byte>(wire::TransactionStatus::Idle);
     ends_transaction_ = !body.empty() && body.front() == idle;

@@ -98,7 +98,7 @@ TEST_CASE("script log: equal ones are one, and two scripts must declare the same
 
 TEST_CASE("script log: mistakes", "[script]") {
   const std::string at = "config.lua:1: ";
-  CHECK(error_of("log_file()") == at + "bad argument #1 (string expected, got no value)");
+  CHECK(error_of("log_file()") == at + "bad argument #1 to 'log_file' (string expected, got no value)");
   CHECK(error_of("log_file('')") == at + "Empty string not allowed");
   CHECK(error_of("log_file('/x', {formt = 1})") ==
         at + "unknown option 'formt', did you mean 'format'?");

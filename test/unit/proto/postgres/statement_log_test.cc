@@ -122,7 +122,7 @@ Buffer failure(std::string_view state = "42601") {
 
 // A session with a log, and the exchange that the log listens to.
 struct Stage {
-  explicit Stage(std::uint64_t max_statement = 64 << 10) : memory(options(max_statement)) {
+  Stage() : memory(options()) {
     auto script =
         std::make_unique<FakeHooks>([](const session::Login&) { return session::Serve{}; });
     script->log = [this](const log::Record& record) {
@@ -136,9 +136,8 @@ struct Stage {
     exchange.set_observer(log.get());
   }
 
-  static log::QueryLogOptions options(std::uint64_t max_statement) {
+  static log::QueryLogOptions options() {
     log::QueryLogOptions options;
-    options.max_statement = max_statement;
     options.parameters = true;
     return options;
   }
@@ -235,7 +234,7 @@ TEST_CASE("statement log: executions have the text they were prepared from", "[p
   CHECK(stage.records[0].parameters.empty());
   CHECK(stage.records[1].kind == "execute");
   CHECK(stage.records[1].sql == "SELECT $1, $2, $3");
-  CHECK(stage.records[1].parameters == "[5,\"text\",null]");
+  CHECK(stage.records[1].parameters == "[5, \"text\", null]");
   CHECK(stage.records[1].rows == 1U);
 }
 
@@ -362,22 +361,23 @@ TEST_CASE("statement log: COPY, and statements without an answer", "[proto][post
 }
 
 TEST_CASE("statement log: no more than max_statement of a text", "[proto][postgres]") {
+  constexpr std::size_t kMost = 64 << 10;
   const std::string text = "SELECT '" + std::string(100'000, 'x') + "'";
   for (const std::size_t piece : {std::size_t{7}, std::size_t{100}, std::size_t{1} << 20}) {
-    Stage stage{1000};
+    Stage stage;
     stage.client(query(text), piece);
     stage.server("C ZI");
     Seen seen = stage.only();
-    CHECK(seen.sql == text.substr(0, 1000));
+    CHECK(seen.sql == text.substr(0, kMost));
     CHECK(seen.size == text.size());
     stage.client(parse("s", text, {23}), piece);
-    stage.client(bind("", "s", {{std::string(5000, 'y')}}), piece);
+    stage.client(bind("", "s", {{std::string(100'000, 'y')}}), piece);
     stage.client(execute());
     stage.sync();
     stage.server("12C ZI");
     REQUIRE(stage.records.size() == 2);
     CHECK(stage.records[0].size == text.size());
-    CHECK(stage.records[1].sql == text.substr(0, 1000));
+    CHECK(stage.records[1].sql == text.substr(0, kMost));
     CHECK(stage.records[1].cut);
   }
 }
