@@ -19,6 +19,10 @@ namespace {
 constexpr Millis kLimit{10000};
 constexpr std::size_t kPacketLimit = 64 * 1024;
 constexpr std::size_t kSignatureSize = 64;  // of client_ed25519
+// parsec: what its salt looks like, and the size of what answers it.
+constexpr std::byte kParsecSalt{'P'};
+constexpr std::size_t kParsecSaltSize = 20;
+constexpr std::size_t kParsecAnswerSize = 96;
 
 wire::HandshakeResponse nobody() {
   using namespace wire::capability;
@@ -42,8 +46,10 @@ event::Task<> log_in_as_nobody(Channel& channel) {
   channel.send(answer);
 }
 
-// No password, which all methods take for an answer except one that wants a signature.
+// No password, which all methods take for an answer except those that want a signature.
 Buffer no_password(Bytes asked) {
+  const bool is_salt = asked.front() == kParsecSalt && asked.size() == kParsecSaltSize;
+  if (is_salt) return Buffer(kParsecAnswerSize);
   if (asked.front() != std::byte{wire::kEofHeader}) return {};
   const auto request = wire::decode_auth_switch_request(asked);
   return Buffer(request && request->auth_plugin == kEd25519 ? kSignatureSize : 0);

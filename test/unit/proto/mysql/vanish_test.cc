@@ -21,7 +21,7 @@ constexpr std::string_view kPassword = "secret";
 
 // One way to log in: what the script does, the method that the client names, and the server's.
 struct Way {
-  enum class Kind { PassThrough, Known, Verify, ReadPassword };
+  enum class Kind { PassThrough, Known, Verify, VerifyNobody, ReadPassword };
   Kind kind;
   std::string client_plugin;
   std::string server_plugin;
@@ -38,11 +38,19 @@ const Way kWays[] = {
     {Kind::PassThrough, "mysql_native_password", "mysql_native_password"},
     {Kind::PassThrough, "mysql_native_password", "caching_sha2_password"},
     {Kind::PassThrough, "mysql_native_password", "client_ed25519"},
+    {Kind::PassThrough, "mysql_native_password", "sha256_password"},
+    {Kind::PassThrough, "mysql_native_password", "parsec"},
+    {Kind::PassThrough, "mysql_native_password", "mysql_clear_password"},
+    {Kind::PassThrough, "mysql_native_password", "dialog"},
     {Kind::Known, "mysql_native_password", "mysql_native_password"},
     {Kind::Known, "caching_sha2_password", "caching_sha2_password"},
     {Kind::Known, "mysql_native_password", "client_ed25519"},
+    {Kind::Known, "mysql_native_password", "sha256_password"},
+    {Kind::Known, "mysql_native_password", "parsec"},
     {Kind::Verify, "mysql_native_password", "mysql_native_password"},
     {Kind::Verify, "caching_sha2_password", "caching_sha2_password"},
+    {Kind::VerifyNobody, "mysql_native_password", "mysql_native_password"},
+    {Kind::VerifyNobody, "caching_sha2_password", "mysql_native_password"},
     {Kind::ReadPassword, "mysql_clear_password", "mysql_native_password"},
 };
 
@@ -89,6 +97,11 @@ class Script final : public test::LoginHooks {
       const bool right = co_await challenger.verify(std::move(secret));
       if (!right) throw std::runtime_error("wrong password");
     }
+    if (way_.kind == Kind::VerifyNobody) {
+      std::optional<auth::Secret> none;
+      const bool right = co_await challenger.verify(std::move(none));
+      if (right) throw std::runtime_error("nobody's password");
+    }
     if (way_.kind == Kind::ReadPassword) {
       const auth::Secret password = co_await challenger.read_password();
       if (as_text(password.bytes()) != kPassword) throw std::runtime_error("wrong password");
@@ -99,7 +112,8 @@ class Script final : public test::LoginHooks {
     session::ConnectTo decision;
     decision.target = server_;
     decision.login = std::move(login);
-    if (way_.kind == Kind::Known) decision.credentials = credentials();
+    const bool by_ourselves = way_.kind == Kind::Known || way_.kind == Kind::VerifyNobody;
+    if (by_ourselves) decision.credentials = credentials();
     if (way_.server_tls) {
       decision.tls.mode = session::ServerTls::Mode::Require;
       decision.tls.client = tls_client();
@@ -117,23 +131,49 @@ Buffer more(std::string_view data) {
   return packet;
 }
 
+bool has_long_challenge(std::string_view plugin) {
+  return plugin == "client_ed25519" || plugin == "parsec";
+}
+
+// Who asks for the server's key is given it.
+event::Task<Buffer> receive_encrypted(Channel& channel, std::string_view request) {
+  Buffer payload = co_await channel.receive(kLimit);
+  if (as_text(payload) == request) {
+    channel.send(more(server_key().public_pem()));
+    payload = co_await channel.receive(kLimit);
+  }
+  co_return payload;
+}
+
+event::Task<Buffer> receive_parsec(Channel& channel) {
+  co_await channel.receive(kLimit);
+  Buffer salt{std::byte{'P'}, std::byte{0}};
+  salt.resize(20, std::byte{'s'});
+  channel.send(salt);
+  Buffer answer = co_await channel.receive(kLimit);
+  if (answer.size() != 96) throw PeerError("counted by real ones");
+  co_return answer;
+}
+
 // A server's method, as far as its packets go; who has no password is refused.
 event::Task<> let_in_by(Channel& channel, std::string plugin) {
   wire::AuthSwitchRequest request;
   request.auth_plugin = plugin;
-  request.auth_data.assign(plugin == "client_ed25519" ? 32 : 20, std::byte{'n'});
+  request.auth_data.assign(has_long_challenge(plugin) ? 32 : 20, std::byte{'n'});
   Buffer payload;
   wire::append_auth_switch_request(payload, request);
   channel.send(payload);
-  payload = co_await channel.receive(kLimit);
+  if (plugin == "sha256_password") {
+    payload = co_await receive_encrypted(channel, "\x01");
+  } else if (plugin == "parsec") {
+    payload = co_await receive_parsec(channel);
+  } else {
+    payload = co_await channel.receive(kLimit);
+  }
   if (plugin == "client_ed25519" && payload.size() != 64) throw PeerError("counted by real ones");
   if (plugin == "caching_sha2_password" && payload.size() > 1) {
     channel.send(more("\x04"));
-    payload = co_await channel.receive(kLimit);
-    if (as_text(payload) == "\x02") {
-      channel.send(more(server_key().public_pem()));
-      payload = co_await channel.receive(kLimit);
-    }
+    payload = co_await receive_encrypted(channel, "\x02");
   }
   payload = payload.empty() ? refusal() : ok();
   channel.send(payload);
@@ -229,10 +269,14 @@ class Client {
 
   std::optional<Buffer> answer_to(Bytes payload) {
     if (payload.front() != std::byte{wire::kEofHeader}) {
-      auto more = method_->next(payload.subspan(1));
+      const bool is_bare = payload.front() == std::byte{'P'};  // the salt of parsec
+      auto more = method_->next(is_bare ? payload : payload.subspan(1));
       return more ? std::move(*more) : std::nullopt;
     }
     const auto request = wire::decode_auth_switch_request(payload);
+    if (request->auth_plugin == "dialog") {
+      return Buffer(as_bytes(kPassword).begin(), as_bytes(kPassword).end());
+    }
     const bool plain = !way_.client_tls && !way_.is_local();
     const auto transport = plain ? auth::Transport::Plain : auth::Transport::Tls;
     method_ = auth::make_mysql_login(request->auth_plugin, credentials_, transport);
