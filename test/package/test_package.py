@@ -52,7 +52,7 @@ def upgrade(old, new):
     subprocess.run(["dpkg-deb", "--raw-extract", old, folder], check=True)
     control = folder / "DEBIAN" / "control"
     control.write_text(re.sub(r"(?m)^(Version: .*)$", r"\1+next", control.read_text()))
-    subprocess.run(["dpkg-deb", "--build", folder, new], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["dpkg-deb", "-Znone", "--build", folder, new], check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(folder)
 
 
@@ -61,6 +61,8 @@ def machine(store, tmp_path_factory):
     machine = Machine(tmp_path_factory.mktemp("machine"), store)
     try:
         machine.boot()
+        for ours in store.archives.glob("perilune*.deb"):
+            machine.put(ours, f"/root/{ours.name}")
         yield machine
     finally:
         machine.close()
@@ -81,7 +83,7 @@ def run_autopkgtest(machine, name):
 
 
 def test_install(machine):
-    install(machine, "/var/cache/apt/archives/perilune.deb")
+    install(machine, "/root/perilune.deb")
     assert machine.run("systemctl", "is-active", "perilune.service").stdout.strip() == "active"
     assert machine.run("systemctl", "is-enabled", "perilune.service").stdout.strip() == "enabled"
     modes = machine.run("stat", "--format=%a %U %G %n", "/etc/perilune", CONFIG, "/var/log/perilune", "/run/perilune/admin.sock").stdout
@@ -97,7 +99,7 @@ def test_install(machine):
 
 
 def test_the_manual(machine):
-    install(machine, "/var/cache/apt/archives/perilune-doc.deb")
+    install(machine, "/root/perilune-doc.deb")
     machine.run("test", "-s", "/usr/share/doc/perilune/html/index.html")
 
 
@@ -148,7 +150,7 @@ def test_upgrade(machine):
         config.write("-- mine\n")
     machine.run("chmod", "0755", "/etc/perilune")
     before = property_of(machine, "MainPID")
-    install(machine, "/var/cache/apt/archives/perilune-next.deb")
+    install(machine, "/root/perilune-next.deb")
     assert machine.run("dpkg-query", "--show", "--showformat=${Version}", "perilune").stdout.endswith("+next")
     assert machine.run("systemctl", "is-active", "perilune.service").stdout.strip() == "active"
     assert property_of(machine, "MainPID") != before

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cache import FetchError, cache_folder, digest, ensure
 from servers import KEYRING, mirror
+from throwaway import die_with_parent
 
 SUITE = "bookworm"
 INCLUDED = ("ca-certificates", "dbus", "systemd-sysv")
@@ -133,7 +134,7 @@ class Machine:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: (self._group / "cgroup.procs").write_text(str(os.getpid())),
+            preexec_fn=self._enter,
         )
         deadline = time.monotonic() + seconds
         while not self._is_up():
@@ -142,6 +143,10 @@ class Machine:
             if time.monotonic() > deadline:
                 raise BootError(f"systemd is not up after {seconds} seconds")
             time.sleep(0.2)
+
+    def _enter(self):
+        die_with_parent()
+        (self._group / "cgroup.procs").write_text(str(os.getpid()))
 
     def _is_up(self):
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
