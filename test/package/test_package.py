@@ -22,7 +22,7 @@ from debian_tree import Machine, Store, fetch, obstacle  # noqa: E402
 CONFIG = "/etc/perilune/config.lua"
 # What the tests themselves need, with what autopkgtest would install.
 USED = ("default-mysql-server", "logrotate")
-APT = ("apt-get", "--yes", "--quiet", "--no-download", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold")
+APT = ("apt-get", "--yes", "--quiet", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold")
 
 
 def package(name):
