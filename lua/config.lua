@@ -3,7 +3,9 @@
 --
 -- * perilune --check: tells whether this file can work; opens nothing, can be run at any time.
 -- * systemctl reload perilune: puts a changed file into effect; no session is disturbed.
--- * man perilune: command line and signals. The manual is in the package perilune-doc.
+-- * perilunectl status: what the daemon does; "perilunectl top" shows its sessions.
+-- * man perilune: command line and signals. man perilune-config: what may stand here, in brief.
+-- * The manual, with everything else, is in the package perilune-doc.
 --
 -- As it stands, a client that connects to /run/perilune/mysql.sock is passed on to the MySQL or
 -- MariaDB server of this machine, which judges user and password as if the client had come to
@@ -19,8 +21,8 @@ local server = mysql_resolve('127.0.0.1:3306')
 
 -- A handler is a table of functions. on_login is asked for each login, and what it returns is done.
 -- "login" holds what the client sent: "user", "database". The password is not in it unless you ask
--- for it: Perilune passes the server's challenge to the client and the client's answer to the server, and keeps
--- neither.
+-- for it: Perilune passes the server's challenge to the client and the client's answer to the
+-- server, and keeps neither.
 
 local handler = {}
 
@@ -41,6 +43,11 @@ end
 
 mysql_listen('/run/perilune/mysql.sock', handler)
 
+-- What perilunectl talks to: /run/perilune/admin.sock, for root and the members of the group
+-- perilune. Whoever may open it sees what runs and may end it.
+
+admin_listen()
+
 -- The same for TCP, here for clients on this machine only. '*:3307' would be for everybody who can
 -- reach it. TLS is offered with a certificate made at start; "tls" names one that clients can check.
 
@@ -58,6 +65,44 @@ mysql_listen('/run/perilune/mysql.sock', handler)
 -- /usr/share/doc/perilune/examples/perilune.socket, where FileDescriptorName= gives the name.
 
 --mysql_listen(systemd.mysql, handler)
+
+-- Metrics for Prometheus, under http://127.0.0.1:9100/metrics. Nobody is asked for a password.
+
+--prometheus_listen('127.0.0.1:9100')
+
+-- A log of statements, passwords hidden. /var/log/perilune is made for it, and logrotate looks
+-- after it. Only root and Perilune read the file unless "mode" says otherwise.
+
+--local statements = log_file('/var/log/perilune/statements.log', { format = 'json' })
+--
+--mysql_listen('/run/perilune/logged.sock', handler, { log = statements })
+
+-- PostgreSQL works in the same way: pgsql_listen, pgsql_resolve, pgsql_cluster.
+
+--pgsql_listen('/run/perilune/.s.PGSQL.5432', {
+--  on_login = function(client, login)
+--    return client:connect('/run/postgresql/.s.PGSQL.5432', login)
+--  end,
+--})
+
+-- So does any other protocol, without a login that could be looked at.
+
+--tcp_listen('127.0.0.1:6380', {
+--  on_connect = function(client)
+--    return client:connect('127.0.0.1:6379')
+--  end,
+--})
+
+-- Several servers that stand for one another. They are probed, and a client whose server fails
+-- while it logs in is sent to another one.
+
+--local replicas = mysql_cluster({ '10.0.0.1', '10.0.0.2' }, { monitoring = true })
+--
+--mysql_listen('/run/perilune/replicas.sock', {
+--  on_login = function(client, login)
+--    return client:connect(replicas, login)
+--  end,
+--})
 
 -- Route by account: what stands before the first underscore, or all if there is none, names the
 -- customer, and the customer has a server. Nobody else gets in.
