@@ -54,6 +54,13 @@ int reload(const Wish& wish) {
   return 0;
 }
 
+int reopen(const Wish& wish) {
+  Client client{wish.where};
+  const Json answer = client.post("/reopen");
+  std::printf("reopening %s\n", text_of(answer, "reopening").c_str());
+  return 0;
+}
+
 int shut_down(const Wish& wish) {
   Arguments arguments;
   if (wish.now) arguments.emplace("now", "1");

@@ -32,10 +32,12 @@ int show_sessions(const Wish& wish);
 int show_nodes(const Wish& wish);
 int show_listeners(const Wish& wish);
 int show_generations(const Wish& wish);
+int show_logs(const Wish& wish);
 int drain(const Wish& wish);
 int enable(const Wish& wish);
 int kill(const Wish& wish);
 int reload(const Wish& wish);
+int reopen(const Wish& wish);
 int shut_down(const Wish& wish);
 int check(const Wish& wish);
 

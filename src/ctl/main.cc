@@ -82,10 +82,12 @@ constexpr Command kCommands[] = {
     {"nodes", "The clusters' nodes", describe_nodes, show_nodes},
     {"listeners", "The listeners", add_json, show_listeners},
     {"generations", "The generations of the configuration", add_json, show_generations},
+    {"logs", "The logs of statements", add_json, show_logs},
     {"drain", "Send nobody to a node any more", describe_drain, drain},
     {"enable", "Use a drained node again", describe_node_change, enable},
     {"kill", "End a session, or those of an account", describe_kill, kill},
     {"reload", "Load the configuration again", [](CLI::App&, Wish&) {}, reload},
+    {"reopen", "Open the logs of statements again", [](CLI::App&, Wish&) {}, reopen},
     {"shutdown", "End the daemon", describe_shutdown, shut_down},
     {"check", "Check a configuration", describe_check, check},
 };

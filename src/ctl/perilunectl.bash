@@ -2,7 +2,7 @@
 
 _perilunectl() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i words=
-  local commands="status sessions top nodes listeners generations drain enable kill reload shutdown check"
+  local commands="status sessions top nodes listeners generations logs drain enable kill reload reopen shutdown check"
   local shared="--socket --url --token-file" ask=(perilunectl)
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
@@ -30,7 +30,7 @@ _perilunectl() {
     *)
       case $command in
         "") words="$commands $shared --help --version" ;;
-        status | listeners | generations) words="--json" ;;
+        status | listeners | generations | logs) words="--json" ;;
         sessions) words="--json --sort --filter --limit" ;;
         top) words="--interval" ;;
         nodes) words="--json --history" ;;

@@ -176,6 +176,30 @@ int show_listeners(const Wish& wish) {
   return 0;
 }
 
+int show_logs(const Wish& wish) {
+  Client client{wish.where};
+  const Json answer = client.get("/logs");
+  if (wish.json) return print_json(answer);
+  Table table{{{"LOG"},
+               {"KIND"},
+               {"FORMAT"},
+               {"WRITTEN", true},
+               {"DROPPED", true},
+               {"ERRORS", true},
+               {"BYTES", true},
+               {"WAITING", true},
+               {"MOST", true},
+               {"BUFFER", true}}};
+  for (const Json& log : answer.at("logs")) {
+    table.add({text_of(log, "log"), text_of(log, "kind"), text_of(log, "format"),
+               text_of(log, "written"), text_of(log, "dropped"), text_of(log, "errors"),
+               short_count(number_of(log, "bytes")), short_count(number_of(log, "waiting")),
+               short_count(number_of(log, "high_water")), short_count(number_of(log, "buffer"))});
+  }
+  print(table);
+  return 0;
+}
+
 int show_generations(const Wish& wish) {
   Client client{wish.where};
   const Json answer = client.get("/generations");

@@ -20,12 +20,14 @@ constexpr Route kRoutes[] = {
     {"GET", "/clusters", &Admin::clusters},
     {"GET", "/generations", &Admin::generations},
     {"GET", "/listeners", &Admin::listeners},
+    {"GET", "/logs", &Admin::logs},
     {"GET", "/sessions", &Admin::sessions},
     {"GET", "/status", &Admin::status},
     {"POST", "/drain", &Admin::drain},
     {"POST", "/enable", &Admin::enable},
     {"POST", "/kill", &Admin::kill},
     {"POST", "/reload", &Admin::reload},
+    {"POST", "/reopen", &Admin::reopen},
     {"POST", "/shutdown", &Admin::shut_down},
 };
 

@@ -14,6 +14,7 @@
 #include "event/mailbox.hh"
 #include "event/published.hh"
 #include "log/logger.hh"
+#include "log/writer.hh"
 #include "stats/metrics.hh"
 #include "util/clock.hh"
 #include "util/unique_function.hh"
@@ -31,6 +32,7 @@ class Admin {
     cluster::Registry& clusters;
     const Branches& branches;
     event::Mailbox& control;
+    log::Writer& logs;
     const log::Logger& logger;
     std::string config;
   };
@@ -68,10 +70,12 @@ class Admin {
   HttpResponse clusters(const HttpRequest& request);
   HttpResponse listeners(const HttpRequest& request);
   HttpResponse generations(const HttpRequest& request);
+  HttpResponse logs(const HttpRequest& request);
   HttpResponse kill(const HttpRequest& request);
   HttpResponse drain(const HttpRequest& request);
   HttpResponse enable(const HttpRequest& request);
   HttpResponse reload(const HttpRequest& request);
+  HttpResponse reopen(const HttpRequest& request);
   HttpResponse shut_down(const HttpRequest& request);
 
  private:

@@ -128,6 +128,15 @@ HttpResponse Admin::reload(const HttpRequest& request) {
   return json_response({{"generation", generation ? generation->number() : 0}});
 }
 
+// By the writer's thread, soon.
+HttpResponse Admin::reopen(const HttpRequest& request) {
+  check_arguments(request, {});
+  const std::size_t count = sources_.logs.logs().size();
+  log_action(request, std::to_string(count));
+  sources_.logs.reopen();
+  return json_response({{"reopening", count}}, 202);
+}
+
 HttpResponse Admin::shut_down(const HttpRequest& request) {
   check_arguments(request, {"now"});
   const bool at_once = is_set(request, "now");

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -103,6 +104,16 @@ Json json_of(const cluster::Member& member) {
   return json;
 }
 
+// In the order of QueryLogOptions's enumerators.
+constexpr std::array kKinds{"file", "socket", "syslog", "journal"};
+constexpr std::array kFormats{"text", "json", "raw"};
+constexpr std::array kOnFull{"drop", "block"};
+
+template <std::size_t Count, typename E>
+const char* name_in(const std::array<const char*, Count>& names, E value) {
+  return names.at(static_cast<std::size_t>(value));
+}
+
 using Sums = std::map<std::uint64_t, std::size_t>;
 
 }  // namespace
@@ -193,6 +204,24 @@ HttpResponse Admin::listeners(const HttpRequest&) {
          {"connections", counts.sum(&stats::Cells::connections_accepted)},
          {"logins", counts.sum(&stats::Cells::logins_accepted)},
          {"statements", counts.sum(&stats::Cells::statements)}});
+  }
+  return json_response(json);
+}
+
+HttpResponse Admin::logs(const HttpRequest&) {
+  Json json{{"logs", Json::array()}};
+  for (const log::Writer::View& view : sources_.logs.logs()) {
+    json["logs"].push_back({{"log", view.options.target},
+                            {"kind", name_in(kKinds, view.options.where)},
+                            {"format", name_in(kFormats, view.options.format)},
+                            {"on_full", name_in(kOnFull, view.options.on_full)},
+                            {"buffer", view.options.buffer},
+                            {"written", view.sums.written},
+                            {"dropped", view.sums.dropped},
+                            {"bytes", view.sums.bytes},
+                            {"errors", view.sums.errors},
+                            {"waiting", view.sums.waiting},
+                            {"high_water", view.sums.high_water}});
   }
   return json_response(json);
 }

@@ -182,6 +182,7 @@ void add_callbacks(Page& page, const Sources& sources) {
 struct NamedNode {
   Labels labels;
   std::shared_ptr<cluster::Node> node;
+  std::uint64_t limit;  // of its sessions; 0: none
 };
 
 // During a reload two clusters may have a name: the latest one's nodes count.
@@ -194,7 +195,9 @@ std::vector<NamedNode> named_nodes(cluster::Registry& clusters) {
     const auto members = (*cluster)->members();
     for (const cluster::Member& member : *members) {
       if (!seen.emplace((*cluster)->name(), member.text()).second) continue;
-      nodes.push_back({{{"cluster", (*cluster)->name()}, {"node", member.text()}}, member.node});
+      nodes.push_back({{{"cluster", (*cluster)->name()}, {"node", member.text()}},
+                       member.node,
+                       member.settings.max_connections});
     }
   }
   return nodes;
@@ -243,6 +246,44 @@ void add_nodes(Page& page, const Sources& sources) {
       page.add(named.labels, static_cast<double>(column.value(*named.node)));
     }
   }
+  page.open("perilune_node_sessions_limit", "Sessions that the node may have", MetricType::Gauge);
+  for (const NamedNode& named : nodes) {
+    if (named.limit > 0) page.add(named.labels, static_cast<double>(named.limit));
+  }
+}
+
+// --- logs
+
+struct LogColumn {
+  std::string_view name;
+  std::string_view help;
+  MetricType type;
+  std::uint64_t log::QueryLogSums::*value;
+};
+
+constexpr LogColumn kLogColumns[] = {
+    {"perilune_log_written_total", "Records of statements that were written", MetricType::Counter,
+     &log::QueryLogSums::written},
+    {"perilune_log_dropped_total", "Records of statements that were lost", MetricType::Counter,
+     &log::QueryLogSums::dropped},
+    {"perilune_log_written_bytes_total", "Bytes that were written", MetricType::Counter,
+     &log::QueryLogSums::bytes},
+    {"perilune_log_errors_total", "Attempts to write that failed", MetricType::Counter,
+     &log::QueryLogSums::errors},
+    {"perilune_log_waiting_bytes", "Bytes that wait to be written", MetricType::Gauge,
+     &log::QueryLogSums::waiting},
+    {"perilune_log_high_water_bytes", "The most that one buffer has held", MetricType::Gauge,
+     &log::QueryLogSums::high_water},
+};
+
+void add_logs(Page& page, const Sources& sources) {
+  const auto totals = sources.logs.totals();
+  for (const LogColumn& column : kLogColumns) {
+    page.open(column.name, column.help, column.type);
+    for (const auto& total : totals) {
+      page.add({{"log", total.target}}, static_cast<double>(total.sums.*column.value));
+    }
+  }
 }
 
 // --- the script's own, and the process
@@ -284,14 +325,30 @@ void add_build(Page& page, const Sources&) {
 }
 
 using Section = void (*)(Page& page, const Sources& sources);
-constexpr Section kSections[] = {add_build,     add_metrics, add_workers, add_nodes,
-                                 add_callbacks, add_own,     add_process};
+constexpr Section kSections[] = {add_build, add_metrics,   add_workers, add_nodes,
+                                 add_logs,  add_callbacks, add_own,     add_process};
 
 }  // namespace
+
+void Exporter::note(const Generation& generation) {
+  Limits limits;
+  for (const auto& listener : generation.listeners()) {
+    const auto& declared = listener->declaration;
+    if (declared.options.max_connections == 0) continue;
+    limits[declared.label] += declared.options.max_connections;
+  }
+  limits_.set(std::make_shared<const Limits>(std::move(limits)));
+}
 
 std::string Exporter::text() const {
   Page page;
   for (const Section section : kSections) section(page, sources_);
+  page.open("perilune_sessions_limit", "Sessions that may be open at a time", MetricType::Gauge);
+  if (const auto limits = limits_.get()) {
+    for (const auto& [listener, limit] : *limits) {
+      page.add({{"listener", listener}}, static_cast<double>(limit));
+    }
+  }
   const std::chrono::duration<double> started = started_at_.time_since_epoch();
   page.open("process_start_time_seconds", "When the process was started, in seconds since 1970",
             MetricType::Gauge)

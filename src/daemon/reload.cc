@@ -184,6 +184,7 @@ void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> s
                                                    std::move(opened.listeners),
                                                    std::move(opened.logs), generations_alive_);
   admin_.note(generation_);
+  exporter_.note(*generation_);
   for (const auto& worker : workers_) {
     Worker* const there = worker.get();
     there->mailbox().post(

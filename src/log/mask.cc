@@ -25,8 +25,8 @@ bool same_letters(std::string_view word, std::string_view keyword) noexcept {
 }
 
 bool contains_letters(std::string_view text, std::string_view letters) noexcept {
-  const auto found = std::ranges::search(text, letters, {}, upper);
-  return !found.empty();
+  const auto same = [](char one, char other) { return upper(one) == other; };
+  return std::search(text.begin(), text.end(), letters.begin(), letters.end(), same) != text.end();
 }
 
 // A word that has its letter `at` there in the text.

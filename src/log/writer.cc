@@ -32,6 +32,12 @@ void block_all_signals() noexcept {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
+// The one with that target, made where there is none.
+QueryLogSums& total_of(std::vector<Writer::Total>& totals, const std::string& target) {
+  const auto found = std::ranges::find(totals, target, &Writer::Total::target);
+  return found != totals.end() ? found->sums : totals.emplace_back(Writer::Total{target, {}}).sums;
+}
+
 }  // namespace
 
 Writer::Writer(MakeSink make_sink, const Logger& logger) : make_sink_(make_sink), logger_(logger) {}
@@ -52,6 +58,22 @@ std::shared_ptr<QueryLog> Writer::open(const QueryLogOptions& options, std::size
 void Writer::reopen() noexcept {
   reopens_.store(true);
   waker_.wake();
+}
+
+std::vector<Writer::View> Writer::logs() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<View> views;
+  for (const auto& entry : entries_) views.push_back({entry->log->options(), sums_of(*entry->log)});
+  return views;
+}
+
+std::vector<Writer::Total> Writer::totals() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<Total> totals = gone_;
+  for (const auto& entry : entries_) {
+    total_of(totals, entry->log->options().target).add(sums_of(*entry->log));
+  }
+  return totals;
 }
 
 void Writer::finish(Millis limit) {
@@ -174,10 +196,17 @@ void Writer::reopen_all() {
 // open() hands logs out under the same lock: what has no other owner here has none.
 void Writer::retire() {
   const std::lock_guard lock{mutex_};
-  std::erase_if(entries_, [](const auto& entry) {
+  std::erase_if(entries_, [this](const auto& entry) {
     const bool is_done = !entry->has_more && !entry->is_busy;
-    return entry->log.use_count() == 1 && is_done;
+    const bool is_gone = entry->log.use_count() == 1 && is_done;
+    if (is_gone) remember(*entry->log);
+    return is_gone;
   });
+}
+
+void Writer::remember(const QueryLog& log) {
+  total_of(gone_, log.options().target).add(sums_of(log));
+  if (gone_.size() > kMostGone) gone_.erase(gone_.begin());
 }
 
 bool Writer::is_all_written() {

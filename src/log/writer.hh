@@ -5,11 +5,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "log/logger.hh"
 #include "log/query_log.hh"
+#include "log/query_log_sums.hh"
 #include "log/throttle.hh"
 
 namespace perilune::log {
@@ -30,9 +32,25 @@ class Writer {
   // closed once it is written. Throws ConfigError.
   std::shared_ptr<QueryLog> open(const QueryLogOptions& options, std::size_t workers);
 
-  // Files may have been renamed. From any thread.
+  // --- any thread
+  // Files may have been renamed.
   void reopen() noexcept;
+  struct View {
+    QueryLogOptions options;
+    QueryLogSums sums;
+  };
+  // The logs that are open.
+  std::vector<View> logs() const;
+  // By target, of the whole process: what a log has counted stays when it is closed. (Of targets
+  // that are gone the oldest are forgotten when there are more than kMostGone.)
+  static constexpr std::size_t kMostGone = 256;
+  struct Total {
+    std::string target;
+    QueryLogSums sums;
+  };
+  std::vector<Total> totals() const;
 
+  // --- the owner's thread
   // Writes what is left, no longer than that, and ends. Nobody may push any more.
   void finish(Millis limit);
 
@@ -57,6 +75,7 @@ class Writer {
   void reopen_all();
   void report_drops(Entry& entry);
   void retire();
+  void remember(const QueryLog& log);
   bool is_all_written();
   void wait();
   int millis_to_wait(const std::vector<Entry*>& all, Clock::time_point now) const;
@@ -65,8 +84,9 @@ class Writer {
   const MakeSink make_sink_;
   const Logger logger_;
   Waker waker_;
-  std::mutex mutex_;  // of entries_, not of what they hold
+  mutable std::mutex mutex_;  // of entries_, not of what they hold, and gone_
   std::vector<std::unique_ptr<Entry>> entries_;
+  std::vector<Total> gone_;
   std::atomic<bool> reopens_{false};
   std::atomic<bool> finishes_{false};
   Clock::time_point finish_by_{};  // set before finishes_

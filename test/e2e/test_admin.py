@@ -213,6 +213,41 @@ def test_the_sockets_rights(perilune):
     assert Path(admin(daemon)).stat().st_mode & 0o777 == 0o660
 
 
+LOGS = """
+local lines = log_file(FOLDER .. '/lines', { on_full = 'block' })
+local full = log_file('/dev/full', { format = 'json', max_statement = 64, buffer = 4096 })
+mysql_listen(SOCK, { on_login = function(client, login) return client:connect(SERVER, login) end },
+             { log = { lines, full } })
+"""
+
+
+def logs(daemon):
+    return {row["log"]: row for row in ask(admin(daemon), "/logs")["logs"]}
+
+
+@pytest.mark.no_reload
+def test_logs_and_reopening_them(perilune):
+    daemon = perilune(LOGS + LISTEN)
+    path, old = daemon.folder / "lines", daemon.folder / "old"
+    with daemon.logged_in() as client:
+        client.query("SELECT 1")
+        until(lambda: logs(daemon)[str(path)]["written"] == 1)
+        path.rename(old)
+        assert ask(admin(daemon), "/reopen", "POST", status=202) == {"reopening": 2}
+        until(path.exists)
+        client.query("SELECT 2")
+        lines = until(lambda: (row := logs(daemon)[str(path)])["written"] == 2 and row)
+        assert (lines["kind"], lines["format"], lines["on_full"], lines["buffer"]) == ("file", "text", "block", 4 << 20)
+        assert (lines["dropped"], lines["errors"], lines["waiting"]) == (0, 0, 0)
+        assert lines["bytes"] == path.stat().st_size + old.stat().st_size and lines["high_water"] > 0
+        assert old.read_text().endswith(" SELECT 1\n") and path.read_text().endswith(" SELECT 2\n")
+        full = until(lambda: (row := logs(daemon)["/dev/full"])["errors"] and row)
+        assert (full["format"], full["on_full"], full["written"]) == ("json", "drop", 0) and full["waiting"] > 0
+    ask(admin(daemon), "/reopen?log=x", "POST", status=400)
+    ask(admin(daemon), "/reopen", "GET", status=405)
+    daemon.log.wait('admin action.*action="?reopen')
+
+
 def open_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -267,7 +302,7 @@ def test_tokens_that_others_may_read_are_no_tokens(daemons, token):
 
 def test_unknown_paths(perilune):
     daemon = perilune(SCRIPT + LISTEN)
-    assert "error" in ask(admin(daemon), "/logs", status=404)
+    assert "error" in ask(admin(daemon), "/nothing", status=404)
     assert "error" in ask(admin(daemon), "/", status=404)
     assert "error" in ask(admin(daemon), "/sessions", "POST", status=405)
     assert "error" in ask(admin(daemon), "/sessions", "DELETE", status=405)

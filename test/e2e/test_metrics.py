@@ -226,6 +226,61 @@ def test_nodes(perilune):
             assert page("perilune_node_state", node="two") == 1, "one state, the others are 0"
 
 
+LOGS = """
+local lines = log_file(FOLDER .. '/lines')
+local full = log_file('/dev/full', { format = 'json', max_statement = 64, buffer = 4096 })
+mysql_listen(SOCK, { on_login = function(client, login) return client:connect(SERVER, login) end },
+             { log = { lines, full } })
+"""
+
+
+def test_logs(perilune):
+    daemon = perilune(LOGS + LISTEN)
+    lines = daemon.folder / "lines"
+    with daemon.logged_in() as client:
+        for number in range(200):
+            client.query(f"SELECT {number}")
+    page = until(lambda: (p := metrics_of(daemon))("perilune_log_written_total", log=str(lines)) == 200 and p)
+    assert page("perilune_log_written_bytes_total", log=str(lines)) == lines.stat().st_size
+    assert page("perilune_log_dropped_total", log=str(lines)) == page("perilune_log_errors_total", log=str(lines)) == 0
+    assert 0 < page("perilune_log_high_water_bytes", log=str(lines)) <= 4 << 20
+    assert page("perilune_log_waiting_bytes", log=str(lines)) == 0
+    page = until(lambda: (p := metrics_of(daemon))("perilune_log_errors_total", log="/dev/full") > 0 and p)
+    assert page("perilune_log_written_total", log="/dev/full") == 0
+    assert 0 < page("perilune_log_dropped_total", log="/dev/full") < 200
+    assert 0 < page("perilune_log_waiting_bytes", log="/dev/full") <= page("perilune_log_high_water_bytes", log="/dev/full") <= 4096
+
+
+@pytest.mark.no_reload
+def test_numbers_of_a_log_survive_its_end_and_other_options(perilune):
+    daemon = perilune(LOGS + LISTEN)
+    lines = str(daemon.folder / "lines")
+    for written, script in enumerate((LOGS, LOGS.replace("/lines'", "/lines', { format = 'json' }"), LOGS), 1):
+        daemon.write_config(script + LISTEN)
+        daemon.reload()
+        with daemon.logged_in() as client:
+            client.query("SELECT 1")
+        until(lambda written=written: metrics_of(daemon)("perilune_log_written_total", log=lines) == written)
+    daemon.write_config(PASS_THROUGH + LISTEN)
+    daemon.reload()
+    assert metrics_of(daemon)("perilune_log_written_total", log=lines) == 3
+
+
+@pytest.mark.no_reload
+def test_limits_of_sessions(perilune):
+    script = CLUSTER.replace("name = 'one'", "name = 'one', max_connections = 7").replace(", login) end }", ", login) end }, { max_connections = 9 }")
+    daemon = perilune(script + LISTEN, {"DEAD": "127.0.0.1:1"})
+    page = metrics_of(daemon)
+    assert page("perilune_sessions_limit", listener=daemon.sock) == 9
+    assert page("perilune_node_sessions_limit", cluster="shop") == page("perilune_node_sessions_limit", node="one") == 7
+    daemon.write_config(script.replace("= 9", "= 10") + LISTEN)
+    daemon.reload()
+    assert metrics_of(daemon)("perilune_sessions_limit", listener=daemon.sock) == 10
+    daemon.write_config(CLUSTER + LISTEN)
+    daemon.reload()
+    assert not {"perilune_sessions_limit", "perilune_node_sessions_limit"} & metrics_of(daemon).names
+
+
 OWN = """
 local counter = metric.counter('shop_orders_total', 'Orders')
 local gauge = metric.gauge('shop_size', 'Size of the shop')
@@ -283,7 +338,9 @@ def test_prometheus_finds_nothing_to_complain_about(perilune):
 
 
 def test_the_manual_knows_every_metric(perilune):
-    daemon = perilune(PASS_THROUGH + CLUSTER.replace("SOCK", "SOCK2") + LISTEN, {"DEAD": "127.0.0.1:1"})
+    limited = CLUSTER.replace("SOCK", "SOCK2").replace("'one'", "'one', max_connections = 5")
+    script = PASS_THROUGH + limited + "mysql_listen(FOLDER .. '/sock3', handler, { max_connections = 5, log = log_file(FOLDER .. '/log') })" + LISTEN
+    daemon = perilune(script, {"DEAD": "127.0.0.1:1"})
     with daemon.logged_in() as client:
         client.query("SELECT 1")
     manual = (ROOT / "doc" / "metrics.rst").read_text()

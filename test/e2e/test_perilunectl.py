@@ -105,6 +105,18 @@ def test_reload_and_generations(daemon):
     assert daemon.sock in run(daemon, "listeners")
 
 
+def test_logs_and_reopen(perilune):
+    script = "mysql_listen(SOCK, { on_login = function(client, login) return client:connect(SERVER, login) end },"
+    daemon = perilune(script + " { log = log_file(FOLDER .. '/lines') })" + LISTEN)
+    with daemon.logged_in() as client:
+        client.query("SELECT 1")
+    deadline = time.monotonic() + 20 * PATIENCE
+    while (row := run(daemon, "logs").splitlines()[1].split())[:5] != [f"{daemon.folder}/lines", "file", "text", "1", "0"]:
+        assert time.monotonic() < deadline, row
+    assert json.loads(run(daemon, "logs", "--json"))["logs"][0]["written"] == 1
+    assert run(daemon, "reopen") == "reopening 1\n"
+
+
 @pytest.mark.no_reload
 def test_shutdown(daemon):
     run(daemon, "shutdown")

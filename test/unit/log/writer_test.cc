@@ -18,6 +18,7 @@ struct Ground {
   std::string written;
   int error = 0;
   int reopened = 0;
+  int closed = 0;
 
   template <typename Predicate>
   bool wait(Predicate predicate) {
@@ -30,6 +31,11 @@ Ground* ground = nullptr;
 
 class FakeSink final : public Sink {
  public:
+  ~FakeSink() override {
+    const std::lock_guard lock{ground->mutex};
+    ++ground->closed;
+    ground->changed.notify_all();
+  }
   Outcome write(std::span<const Ring::Item> items) override {
     const std::lock_guard lock{ground->mutex};
     ground->changed.notify_all();
@@ -38,6 +44,7 @@ class FakeSink final : public Sink {
     if (outcome.error != 0) return outcome;
     for (const auto& item : items) ground->written.append(item.bytes);
     outcome.done = items.size();
+    for (const auto& item : items) outcome.bytes += item.bytes.size();
     return outcome;
   }
   void end_session(std::uint32_t session) override {
@@ -180,4 +187,56 @@ TEST_CASE("query log writer: a log that nobody has any more is written and close
   const auto again = stage.open();
   CHECK(push(*again, "two "));
   CHECK(stage.its_ground.wait([&] { return stage.its_ground.written == "one two "; }));
+}
+
+TEST_CASE("query log writer: what a log has counted stays when it is closed", "[log]") {
+  Stage stage;
+  {
+    const auto log = stage.open();
+    CHECK(push(*log, "one "));
+    log->producer(0).count_dropped(3);
+  }
+  CHECK(stage.its_ground.wait([&] { return stage.its_ground.closed == 1; }));
+  CHECK(stage.writer.logs().empty());
+  const auto again = stage.open();
+  CHECK(push(*again, "two "));
+  CHECK(stage.its_ground.wait([&] { return stage.its_ground.written.ends_with("two "); }));
+  stage.writer.finish(Millis{20000});
+  const auto totals = stage.writer.totals();
+  REQUIRE(totals.size() == 1);
+  CHECK(totals.front().target == "a");
+  CHECK(totals.front().sums.written == 2);
+  CHECK(totals.front().sums.dropped == 3);
+  CHECK(totals.front().sums.waiting == 0);
+  CHECK(totals.front().sums.high_water > 0);
+  CHECK(again->counters().written == 1);
+}
+
+TEST_CASE("query log writer: what waits is told", "[log]") {
+  Stage stage;
+  const auto log = stage.open();
+  stage.set_error(EIO);
+  CHECK(push(*log, "one "));
+  CHECK(push(*log, "two ", 1));
+  CHECK(stage.its_ground.wait([&] { return log->counters().errors > 0; }));
+  const auto views = stage.writer.logs();
+  REQUIRE(views.size() == 1);
+  CHECK(views.front().options.target == "a");
+  CHECK(views.front().sums.waiting >= 8);
+  CHECK(views.front().sums.written == 0);
+  CHECK(views.front().sums.errors > 0);
+}
+
+TEST_CASE("query log writer: logs of one target are counted together", "[log]") {
+  Stage stage;
+  const auto text = stage.open();
+  const auto larger = stage.open("a", 4096);
+  CHECK(text != larger);
+  CHECK(push(*text, "one "));
+  CHECK(push(*larger, "two "));
+  stage.writer.finish(Millis{20000});
+  const auto totals = stage.writer.totals();
+  REQUIRE(totals.size() == 1);
+  CHECK(totals.front().sums.written == 2);
+  CHECK(totals.front().sums.bytes == 8);
 }
