@@ -32,6 +32,8 @@ class ServedPhase final : private session::Ending {
   event::Task<Arrival> receive();
   std::size_t largest_message() const noexcept;
   void take(const wire::postgres::Message& message);
+  void count_bytes(std::size_t bytes) noexcept;
+  void count_statement() noexcept;
   event::Task<bool> skip();
   event::Task<> handle(Arrival arrival);
   event::Task<> handle_message();
@@ -44,6 +46,7 @@ class ServedPhase final : private session::Ending {
   void end_answer(wire::postgres::FrontendTag tag, bool good);
   void follow_transaction();
   void count(const session::StatementDecision& decision);
+  [[noreturn]] void broken(const char* what);
 
   void say_farewell(session::StopReason reason) override;
   void drain() override;
