@@ -173,8 +173,9 @@ def test_six_system_calls_per_statement_of_postgresql(perilune, postgres, prepar
 
 
 @PGSQL_KINDS
-def test_no_allocation_per_statement_of_postgresql(perilune, postgres, allocations, prepared):
-    daemon = perilune(PGSQL, {"POSTGRES": postgres.address}, workers=1, environment=allocations.environment)
+@pytest.mark.parametrize("watched", ["", "prometheus_listen(FOLDER .. '/metrics') admin_listen(FOLDER .. '/admin')"], ids=["unwatched", "watched"])
+def test_no_allocation_per_statement_of_postgresql(perilune, postgres, allocations, prepared, watched):
+    daemon = perilune(PGSQL + watched, {"POSTGRES": postgres.address}, workers=1, environment=allocations.environment)
     connection, run_one = statement_of(daemon, prepared)
     with connection:
         allocations.check(run_one)

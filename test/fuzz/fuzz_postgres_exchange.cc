@@ -160,6 +160,8 @@ void expect_same(const Follower& one, const Follower& other) {
   expect(a.server_said_goodbye() == b.server_said_goodbye());
   expect(a.quit() == b.quit());
   expect(a.commands() == b.commands());
+  expect(a.answered() == b.answered());
+  expect(a.answered() <= a.commands());
 }
 
 }  // namespace

@@ -206,6 +206,7 @@ struct Worker {
     std::signal(SIGPIPE, SIG_IGN);  // as the daemon does
     auto made = std::make_shared<session::Listener>();
     made->open = std::make_shared<std::atomic<std::uint64_t>>(0);
+    made->times_statements = made->notes_statements = true;
     listener = made;
   }
 

@@ -45,6 +45,7 @@ void AnyStage::begin(const Limits& limits, UniqueFd to_client, UniqueFd to_serve
   listener->open = std::make_shared<std::atomic<std::uint64_t>>(0);
   listener->declaration.options.max_query = limits.max_query;
   listener->gathered = limits.gathered;
+  listener->times_statements = listener->notes_statements = true;
   const int fd = to_client.value();
   auto stream = std::make_unique<net::Stream>(loop_, std::move(to_client));
   auto made = std::make_unique<session::Session>(services_, listener, 0x80000001U, fd,

@@ -22,7 +22,8 @@ namespace {
 
 LoginFailure connection_failure(const std::string& target, const std::string& reason) {
   return {fatal(sqlstate::kConnectionFailure, "connection error: " + reason),
-          fmt::format("cannot connect to {}: {}", target, reason)};
+          fmt::format("cannot connect to {}: {}", target, reason),
+          &stats::Cells::logins_unreachable};
 }
 
 LoginFailure tls_failure(const std::string& reason) {
@@ -60,6 +61,7 @@ event::Task<> Back::open(const session::ConnectTo& decision, Millis limit) {
 
 event::Task<> Back::open_within(event::Task<> opening, const session::ConnectTo& decision,
                                 Millis limit) {
+  const auto began = Clock::now();
   bool in_time = false;
   try {
     in_time = co_await event::within(loop_, limit, std::move(opening));
@@ -69,7 +71,10 @@ event::Task<> Back::open_within(event::Task<> opening, const session::ConnectTo&
   }
   if (!in_time) dialing_.give_up();
   if (problem_.empty() && !in_time) problem_ = stream_ ? "the server is silent" : "timed out";
-  if (problem_.empty()) co_return;
+  if (problem_.empty()) {
+    if (metrics_ != nullptr) metrics_->connect_seconds.observe(Clock::now() - began);
+    co_return;
+  }
   if (metrics_ != nullptr) metrics_->connect_errors.add();
   throw connection_failure(net::text_of(decision.target), problem_);
 }
@@ -116,9 +121,9 @@ event::Task<> Back::secure(const session::ConnectTo& decision) {
 
 // A server of an older version says so before it asks.
 event::Task<> Back::receive_first_word() {
-  Received message = co_await channel_->receive(wire::kMaxAuthMessage);
+  Received message = co_await receive_message();
   while (is_tag(message, wire::BackendTag::NegotiateProtocolVersion)) {
-    message = co_await channel_->receive(wire::kMaxAuthMessage);
+    message = co_await receive_message();
   }
   const bool is_error = is_tag(message, wire::BackendTag::ErrorResponse);
   if (is_error && may_try_elsewhere(message.body)) throw server_refusal(message.body);
@@ -127,7 +132,16 @@ event::Task<> Back::receive_first_word() {
 
 event::Task<Received> Back::receive() {
   if (first_) co_return *std::exchange(first_, std::nullopt);
-  co_return co_await channel_->receive(wire::kMaxAuthMessage);
+  co_return co_await receive_message();
+}
+
+event::Task<Received> Back::receive_message() {
+  try {
+    co_return co_await channel_->receive(wire::kMaxAuthMessage);
+  } catch (const BrokenProtocol&) {
+    if (metrics_ != nullptr) metrics_->server_malformed.add();
+    throw;
+  }
 }
 
 auth::Transport Back::transport() const noexcept {

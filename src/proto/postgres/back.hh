@@ -61,6 +61,7 @@ class Back {
   event::Task<> reach(const session::ConnectTo& decision, Millis limit);
   event::Task<> reach_and_begin(const session::ConnectTo& decision,
                                 const wire::postgres::StartupMessage& login, Millis limit);
+  event::Task<Received> receive_message();
   event::Task<> secure(const session::ConnectTo& decision);
   event::Task<> receive_first_word();
 

@@ -68,6 +68,7 @@ event::Task<> pass_cancel(session::Session& session, const wire::CancelRequest& 
   stats::Cells& metrics = session.metrics();
   (target ? metrics.cancels_passed : metrics.cancels_ignored).add();
   if (!target) co_return;
+  session.enter(session::Phase::Connect);
   std::string problem = "timed out";
   auto cancelling = cancel_at(session, *target);
   try {

@@ -63,7 +63,8 @@ event::Task<> Channel::require_input(std::size_t size) {
 }
 
 void Channel::throw_malformed(const char* what) const {
-  throw PeerError(fmt::format("{} broke the protocol: {}", peer_, what));
+  const auto who = peer_ == kClientName ? BrokenProtocol::By::Client : BrokenProtocol::By::Server;
+  throw BrokenProtocol(who, fmt::format("{} broke the protocol: {}", peer_, what));
 }
 
 void Channel::throw_end() const {

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "event/task.hh"
 #include "net/stream.hh"
 #include "util/bytes.hh"
+#include "util/error.hh"
 #include "wire/postgres/startup.hh"
 
 namespace perilune::proto::postgres {
@@ -17,6 +19,18 @@ struct Received {
   Buffer body;
 };
 
+// What the peer sends is nothing that its side may say there.
+class BrokenProtocol : public PeerError {
+ public:
+  enum class By : std::uint8_t { Client, Server };
+
+  BrokenProtocol(By who, const std::string& what) : PeerError(what), who_(who) {}
+  By who() const noexcept { return who_; }
+
+ private:
+  By who_;
+};
+
 // Messages over a stream, as a login needs them: one after the other. Not used while a pump runs on
 // the stream. Messages may hold passwords: no copy of them stays behind here.
 class Channel {
@@ -24,8 +38,8 @@ class Channel {
   // `peer` ("Client", "Server") begins error messages, which are fit for the client: a literal.
   Channel(net::Stream& stream, std::string_view peer) noexcept : stream_(stream), peer_(peer) {}
 
-  // The next message, with a body of at most `limit` bytes. Throws PeerError when the peer ends,
-  // lies or sends too much.
+  // The next message, with a body of at most `limit` bytes. Throws PeerError when the peer
+  // ends, BrokenProtocol when it lies or sends too much.
   event::Task<Received> receive(std::size_t limit);
 
   // The first byte of what comes next, which stays where it is. Throws likewise.

@@ -18,9 +18,12 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
       client_(client),
       connection_(std::move(connection)),
       pump_(client_, *connection_.server, *this, session.traffic),
-      looked_at_(&messages_to_look_at(session.hooks())) {
+      looked_at_(&messages_to_look_at(session.hooks())),
+      node_(session.node_metrics()),
+      times_(session.listener().times_statements) {
   exchange_.set_status(connection_.status);
   session_.set_ending(this);
+  session_.enter(session::Phase::Commands);
   idle_ = session::watch_idleness(session_, [this] {
     if (!exchange_.idle() || held_ || gathered_) ++busy_looks_;
     return session_.traffic.from_client + session_.traffic.from_server + busy_looks_;
@@ -44,7 +47,7 @@ event::Task<bool> CommandPhase::go_on(PumpEnd end) {
     co_await log_->outlet().settle();
   }
   if (waits_for_answers() && exchange_.needs_flush()) send_flush();
-  client_.consume(std::exchange(dropped_, 0));
+  take_dropped();
   if (held_ && held_->what == Held::What::Undecided) {
     const bool more = co_await hear_script();
     if (!more) co_return false;
@@ -103,6 +106,12 @@ void CommandPhase::count_statements(std::uint32_t more) noexcept {
   session_.metrics().statements.add(more);
 }
 
+// The same of what the server has.
+void CommandPhase::count_forwarded(std::uint32_t more) noexcept {
+  count_statements(more);
+  if (node_ != nullptr) node_->statements.add(more);
+}
+
 // --- drain
 
 bool CommandPhase::is_quiet() const noexcept {
@@ -115,6 +124,12 @@ void CommandPhase::say_farewell(session::StopReason reason) {
 
 void CommandPhase::drain() {
   if (is_quiet() && pump_.is_running()) pump_.interrupt();
+}
+
+const char* CommandPhase::waits_for() const noexcept {
+  if (exchange_.outstanding() == 0) return "client";
+  const bool takes_data = exchange_.copying_in() && !exchange_.replicating();
+  return takes_data && exchange_.outstanding() == 1 ? "copy data" : "server";
 }
 
 }  // namespace perilune::proto::postgres

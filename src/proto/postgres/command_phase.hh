@@ -16,6 +16,7 @@
 #include "session/pump.hh"
 #include "session/session.hh"
 #include "session/tap.hh"
+#include "util/clock.hh"
 #include "wire/postgres/exchange.hh"
 #include "wire/postgres/framing.hh"
 
@@ -66,6 +67,9 @@ class CommandPhase final : private session::Tap, private session::Ending {
   Look refuse(const wire::postgres::Message& message, Fault fault);
   bool gather(std::uint64_t size);
   void note(wire::postgres::FrontendTag tag, Bytes body);
+  void note_statement(Bytes data);
+  void mind_time(bool was_idle) noexcept;
+  void note_answers(std::uint32_t count) noexcept;
   void mind_log();
   MessageStart start_for_log() const;
   void log_own_answer(const MessageStart& message);
@@ -88,6 +92,9 @@ class CommandPhase final : private session::Tap, private session::Ending {
   void answer_at_once(Bytes body, const session::StatementDecision& decision);
   event::Task<> refuse_in_series(wire::postgres::FrontendTag tag, const Fault& fault);
   event::Task<> receive_refusal();
+  void pass_on(Bytes bytes);
+  void take_dropped() noexcept;
+  void count_taken(std::size_t bytes) noexcept;
   event::Task<> take_off(std::size_t size);
   Bytes held_body() const noexcept;
   void forward(Bytes messages, wire::postgres::FrontendTag tag);
@@ -96,9 +103,11 @@ class CommandPhase final : private session::Tap, private session::Ending {
 
   void say_farewell(session::StopReason reason) override;
   void drain() override;
+  const char* waits_for() const noexcept override;
 
   bool is_over(session::PumpEnd end);
   void count_statements(std::uint32_t more) noexcept;
+  void count_forwarded(std::uint32_t more) noexcept;
   void broken();
   void server_is_gone();
   void say(const Fault& fault);
@@ -110,6 +119,8 @@ class CommandPhase final : private session::Tap, private session::Ending {
   wire::postgres::Exchange exchange_;
   session::Pump pump_;
   const wire::postgres::MessageSet* looked_at_;
+  stats::NodeCells* node_;        // null: the server is of no cluster
+  Clock::time_point busy_since_;  // what the server answers now; only if times_
   std::unique_ptr<Held> held_;
   std::unique_ptr<OwnAnswers> own_;    // from the first one
   std::unique_ptr<StatementLog> log_;  // from the moment that there is anything to log
@@ -118,6 +129,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   std::uint64_t busy_looks_ = 0;              // of it, while it was not the client's turn
   std::size_t dropped_ = 0;                   // bytes at the client's front that nobody answers
   wire::postgres::Stop client_stop_ = wire::postgres::Stop::None;
+  const bool times_;
   bool passes_ = false;  // the message at the client's front was looked at
   bool drops_ = false;   // the client's messages up to Sync, after an error of ours
   bool server_malformed_ = false;

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "proto/postgres/command_phase.hh"
+#include "proto/postgres/first_statement.hh"
 #include "proto/postgres/question.hh"
 #include "wire/postgres/statements.hh"
 
@@ -33,6 +34,8 @@ Verdict CommandPhase::from_client(Bytes data) {
   if (waits_for_answers()) {
     return {0, exchange_.needs_flush() ? Verdict::Then::Stop : Verdict::Then::Wait};
   }
+  if (session_.listener().notes_statements) note_statement(data);
+  const bool was_idle = exchange_.outstanding() == 0;
   const std::uint32_t before = exchange_.commands();
   wire::Progress progress{0, wire::Stop::None};
   bool more = true;
@@ -49,8 +52,10 @@ Verdict CommandPhase::from_client(Bytes data) {
       more = passes_ = seen == Look::Passes;
     }
   }
-  count_statements(exchange_.commands() - before);
+  count_forwarded(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
+  if (node_ != nullptr) node_->to_server.add(progress.consumed);
+  mind_time(was_idle);
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
   log_raw(data.first(progress.consumed));
   return verdict_on_client(progress);
@@ -86,8 +91,11 @@ Verdict CommandPhase::drop(Bytes data) {
 
 Verdict CommandPhase::from_server(Bytes data) {
   if (log_) log_->bytes_arrived();
+  const std::uint32_t before = exchange_.answered();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
+  if (node_ != nullptr) node_->from_server.add(progress.consumed);
+  if (times_ && exchange_.answered() != before) note_answers(exchange_.answered() - before);
   if (progress.stop == wire::Stop::Malformed) {
     server_malformed_ = true;
     return {progress.consumed, Verdict::Then::Stop};
@@ -131,6 +139,31 @@ bool CommandPhase::waits_for_answers() const noexcept {
 
 bool CommandPhase::is_answered() const noexcept {
   return exchange_.outstanding() == 0 && exchange_.server_at_border();
+}
+
+// --- for those who look on
+
+// The time of a statement begins when nothing else is before it.
+void CommandPhase::mind_time(bool was_idle) noexcept {
+  if (times_ && was_idle && exchange_.outstanding() > 0) busy_since_ = Clock::now();
+}
+
+// Answers that ended together: the first has taken the time.
+void CommandPhase::note_answers(std::uint32_t count) noexcept {
+  const auto now = Clock::now();
+  stats::Histogram& seconds = session_.metrics().statement_seconds;
+  seconds.observe(now - busy_since_);
+  for (std::uint32_t i = 1; i < count; ++i) seconds.observe({});
+  busy_since_ = now;
+}
+
+// Of several that come at once, the first. The data of a COPY is none.
+void CommandPhase::note_statement(Bytes data) {
+  if (!exchange_.client_at_border() || exchange_.copying_in()) return;
+  const auto found = first_statement(data);
+  if (!found) return;
+  if (!session_.statement) session_.statement = std::make_unique<session::StatementNote>();
+  session_.statement->take(found->kind, found->text, session_.loop().now());
 }
 
 // --- messages

@@ -29,17 +29,26 @@ void append_fault(Buffer& out, const Fault& fault);
 // A login that cannot go on: the client is told the one, the log the other.
 class LoginFailure : public PeerError {
  public:
-  LoginFailure(const Fault& for_client, const std::string& for_log) : PeerError(for_log) {
+  // Where it is counted.
+  using Outcome = stats::Cell stats::Cells::*;
+
+  LoginFailure(const Fault& for_client, const std::string& for_log,
+               Outcome outcome = &stats::Cells::logins_failed)
+      : PeerError(for_log), outcome_(outcome) {
     append_fault(for_client_, for_client);
   }
   // `for_client`: an ErrorResponse as the server has sent it.
   LoginFailure(Buffer for_client, const std::string& for_log)
-      : PeerError(for_log), for_client_(std::move(for_client)) {}
+      : PeerError(for_log),
+        for_client_(std::move(for_client)),
+        outcome_(&stats::Cells::logins_denied) {}
 
   const Buffer& for_client() const noexcept { return for_client_; }
+  Outcome outcome() const noexcept { return outcome_; }
 
  private:
   Buffer for_client_;
+  Outcome outcome_;
 };
 
 // The server's ErrorResponse of this body, which the client gets unchanged.

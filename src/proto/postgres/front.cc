@@ -22,6 +22,10 @@ namespace {
 // The type of a TLS record that carries a handshake (RFC 8446, 5.1); no StartupMessage begins so.
 constexpr std::byte kTlsHandshake{0x16};
 
+BrokenProtocol broken(const std::string& what) {
+  return {BrokenProtocol::By::Client, what};
+}
+
 bool is_of_login(std::string_view name) noexcept {
   return name == "user" || name == "database" || name.starts_with(wire::kProtocolOption);
 }
@@ -59,32 +63,32 @@ event::Task<std::optional<wire::CancelRequest>> Front::receive_startup() {
 event::Task<> Front::begin_tls_at_once() {
   const std::byte first = co_await channel_.peek();
   if (first != kTlsHandshake) co_return;
-  if (!offers_tls()) throw PeerError("the client begins with TLS, which the listener has not");
+  if (!offers_tls()) throw broken("the client begins with TLS, which the listener has not");
   asked_for_tls_ = true;
   co_await begin_tls();
   if (channel_.stream().tls()->protocol() != wire::kAlpn) {
-    throw PeerError("the client begins with TLS, but not for the protocol \"postgresql\"");
+    throw broken("the client begins with TLS, but not for the protocol \"postgresql\"");
   }
 }
 
 event::Task<> Front::begin_tls() {
   channel_.stream().start_tls(std::make_unique<net::Tls>(session_.listener().tls));
   co_await net::finish_handshake(channel_.stream());
-  if (!channel_.stream().tls()->is_open()) {
-    const std::string& reason = channel_.stream().tls()->error();
-    throw PeerError("TLS with the client failed: " + reason);
-  }
+  const net::Tls& tls = *channel_.stream().tls();
+  if (tls.is_open()) co_return;
+  if (tls.state() != net::Tls::State::Failed) throw ClientGone("Client closed the connection");
+  throw PeerError("TLS with the client failed: " + tls.error());
 }
 
 // False: it is none, but the login itself. Each can be asked for once, as servers have it.
 event::Task<bool> Front::answer_request(const wire::Opening& opening) {
   if (std::holds_alternative<wire::GssEncRequest>(opening)) {
-    if (std::exchange(asked_for_gss_, true)) throw PeerError("the client asks for GSS twice");
+    if (std::exchange(asked_for_gss_, true)) throw broken("the client asks for GSS twice");
     refuse_encryption();
     co_return true;
   }
   if (!std::holds_alternative<wire::SslRequest>(opening)) co_return false;
-  if (std::exchange(asked_for_tls_, true)) throw PeerError("the client asks for TLS twice");
+  if (std::exchange(asked_for_tls_, true)) throw broken("the client asks for TLS twice");
   if (!offers_tls()) {
     refuse_encryption();
     co_return true;
@@ -103,12 +107,12 @@ void Front::take(wire::StartupMessage startup) {
   if (session_.options().tls.required && transport() == auth::Transport::Plain) {
     throw LoginFailure(fatal(sqlstate::kInvalidAuthorization, "the proxy requires TLS",
                              "Connect with sslmode=require."),
-                       "the listener requires TLS");
+                       "the listener requires TLS", &stats::Cells::logins_tls_failed);
   }
   if (startup_.user().empty()) {
     throw LoginFailure(fatal(sqlstate::kInvalidAuthorization,
                              "no PostgreSQL user name specified in startup packet"),
-                       "the client names no user");
+                       "the client names no user", &stats::Cells::logins_malformed);
   }
 }
 
@@ -180,7 +184,7 @@ event::Task<Buffer> Front::receive_answer() {
   }
   throw LoginFailure(
       fatal(sqlstate::kProtocolViolation, "expected a password response from the client"),
-      "the client sent something else than a password");
+      "the client sent something else than a password", &stats::Cells::logins_malformed);
 }
 
 void Front::send_error(const Fault& fault) {

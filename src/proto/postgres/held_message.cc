@@ -103,8 +103,10 @@ Bytes CommandPhase::held_body() const noexcept {
 void CommandPhase::forward(Bytes messages, FrontendTag tag) {
   connection_.server->write(messages);
   if (connection_.mirror) connection_.mirror->copy(messages);
-  session_.metrics().client_bytes.add(messages.size());
+  if (node_ != nullptr) node_->to_server.add(messages.size());
+  const bool was_idle = exchange_.outstanding() == 0;
   exchange_.forwarded(tag, messages.subspan(wire::kHeaderSize));
+  mind_time(was_idle);
 }
 
 event::Task<> CommandPhase::replace(const Held& held) {
@@ -117,12 +119,12 @@ event::Task<> CommandPhase::replace(const Held& held) {
   if (log_) log_->will_replace(start);
   const std::uint32_t before = exchange_.commands();
   forward(message, held.tag);
-  count_statements(exchange_.commands() - before);
+  count_forwarded(exchange_.commands() - before);
 }
 
 // The message's end, wherever it is.
 event::Task<> CommandPhase::take_off(std::size_t size) {
-  session_.traffic.from_client += size;
+  count_taken(size);
   for (;;) {
     const std::size_t here = std::min(size, client_.input().size());
     client_.consume(here);
@@ -133,10 +135,22 @@ event::Task<> CommandPhase::take_off(std::size_t size) {
   }
 }
 
+void CommandPhase::take_dropped() noexcept {
+  const std::size_t size = std::exchange(dropped_, 0);
+  client_.consume(size);
+  count_taken(size);
+}
+
+// What is not the pump's to count.
+void CommandPhase::count_taken(std::size_t bytes) noexcept {
+  session_.traffic.from_client += bytes;
+  session_.metrics().client_bytes.add(bytes);
+}
+
 // --- answers of our own
 
 OwnAnswers& CommandPhase::own() {
-  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, session_.traffic);
+  if (!own_) own_ = std::make_unique<OwnAnswers>(client_, session_);
   return *own_;
 }
 
@@ -208,9 +222,16 @@ event::Task<> CommandPhase::receive_refusal() {
     const wire::Progress progress = exchange_.server(bytes);
     server_malformed_ = progress.stop == wire::Stop::Malformed;
     if (server_malformed_) broken();
+    if (node_ != nullptr) node_->from_server.add(bytes.size());
     refused = tag == wire::BackendTag::ErrorResponse;
-    if (!refused) client_.write(bytes);
+    if (!refused) pass_on(bytes);
   }
+}
+
+void CommandPhase::pass_on(Bytes bytes) {
+  client_.write(bytes);
+  session_.traffic.from_server += bytes.size();
+  session_.metrics().server_bytes.add(bytes.size());
 }
 
 }  // namespace perilune::proto::postgres

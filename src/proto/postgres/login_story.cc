@@ -44,7 +44,7 @@ event::Task<session::LeasePtr> place(cluster::Attempts& attempts, session::Conne
   throw LoginFailure(
       fatal(sqlstate::kConnectionFailure,
             fmt::format("no server of cluster {} is available", decision.cluster->name())),
-      complaint);
+      complaint, &stats::Cells::logins_unreachable);
 }
 
 }  // namespace
@@ -57,14 +57,29 @@ LoginStory::LoginStory(session::Session& session, net::Stream& stream)
       challenge_(session, client_, clock_) {}
 
 LoginStory::~LoginStory() {
-  if (session_.stop_reason() == session::StopReason::ClientGone) {
-    session_.metrics().handshakes_aborted.add();
+  const session::StopReason reason = session_.stop_reason();
+  if (reason == session::StopReason::ClientGone) {
+    conclude(&stats::Cells::logins_client_gone);
+  } else if (reason == session::StopReason::HandshakeTimeout) {
+    conclude(&stats::Cells::logins_timed_out);
+  } else {
+    conclude(&stats::Cells::logins_stopped);
   }
+}
+
+// Once: what came first is what the login came to.
+void LoginStory::conclude(LoginFailure::Outcome outcome) noexcept {
+  if (std::exchange(concluded_, true)) return;
+  stats::Cells& metrics = session_.metrics();
+  (metrics.*outcome).add();
+  if (outcome != &stats::Cells::logins_accepted) return;
+  metrics.login_seconds.observe(Clock::now() - began_);
 }
 
 event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   const auto cancel = co_await client_.receive_startup();
   if (cancel) {
+    concluded_ = true;  // counted as what it is, and no login
     co_await pass_cancel(session_, *cancel);
     co_return nullptr;
   }
@@ -72,14 +87,11 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   if (!welcome) co_return nullptr;
   session::Login login = client_.introduce();
   session::Decision decision = co_await ask_script(std::move(login));
-  if (is_refused(decision)) {
-    session_.metrics().logins_refused.add();
-    co_return nullptr;
-  }
+  if (is_refused(decision)) co_return nullptr;
   auto connection = co_await go_where(std::move(decision));
-  session_.metrics().logins_accepted.add();
   const bool let_in = co_await is_let_in(connection->status);
   if (!let_in) co_return nullptr;
+  conclude(&stats::Cells::logins_accepted);
   co_return connection;
 }
 
@@ -94,7 +106,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::go_where(session::Decision 
 // always, as by servers.
 event::Task<bool> LoginStory::is_welcome() {
   if (session_.is_over_limit()) {
-    session_.metrics().connections_rejected.add();
+    reject();
     client_.send_error(fatal(sqlstate::kTooManyConnections, "sorry, too many clients already"));
     co_return false;
   }
@@ -104,9 +116,15 @@ event::Task<bool> LoginStory::is_welcome() {
   clock_.resume();
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) co_return true;
-  session_.metrics().connections_rejected.add();
+  reject();
   refuse(*refusal, fatal(sqlstate::kRejectedConnection, "connection refused"));
   co_return false;
+}
+
+// There is no login whose outcome could be counted.
+void LoginStory::reject() noexcept {
+  session_.metrics().connections_rejected.add();
+  concluded_ = true;
 }
 
 event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
@@ -120,16 +138,25 @@ event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
 bool LoginStory::is_refused(const session::Decision& decision) {
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) return false;
+  conclude(outcome_of(*refusal));
   refuse(*refusal, challenge_.was_refused()
                        ? wrong_password(session_)
                        : fatal(sqlstate::kInvalidAuthorization, "access denied"));
   return true;
 }
 
+LoginFailure::Outcome LoginStory::outcome_of(const session::Refuse& refusal) const noexcept {
+  if (refusal.is_failure) return &stats::Cells::logins_script_failed;
+  return challenge_.was_refused() ? &stats::Cells::logins_wrong_password
+                                  : &stats::Cells::logins_refused;
+}
+
 // --- to a server
 
 event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo decision) {
+  session_.enter(session::Phase::Connect);
   const std::unique_ptr<Back> server = co_await reach(decision);
+  session_.enter(session::Phase::ServerLogin);
   co_await authenticate(*server, decision);
   Settled settled = co_await settle(*server);
   note_keys(settled, decision);
@@ -300,7 +327,7 @@ event::Task<bool> LoginStory::is_let_in(wire::TransactionStatus status) {
     const session::Decision decision = co_await session_.hooks().on_command_phase();
     const auto* refusal = std::get_if<session::Refuse>(&decision);
     if (refusal != nullptr) {
-      session_.metrics().logins_refused.add();
+      conclude(outcome_of(*refusal));
       refuse(*refusal, fatal(sqlstate::kInvalidAuthorization, "access denied"));
       co_return false;
     }
@@ -315,11 +342,17 @@ void LoginStory::refuse(const session::Refuse& refusal, Fault usual) {
   client_.send_error(postgres::refusal(refusal, std::move(usual)));
 }
 
-void LoginStory::count_failure() {
+LoginFailure::Outcome LoginStory::outcome_of(const PeerError& error) noexcept {
+  if (dynamic_cast<const ClientGone*>(&error) != nullptr) return &stats::Cells::logins_client_gone;
+  const auto* const broken = dynamic_cast<const BrokenProtocol*>(&error);
+  if (broken != nullptr && broken->who() == BrokenProtocol::By::Client) {
+    return &stats::Cells::logins_malformed;
+  }
   const net::Tls* const tls = session_.client_tls();
   const bool by_tls = tls != nullptr && tls->state() == net::Tls::State::Failed;
-  stats::Cells& metrics = session_.metrics();
-  (by_tls ? metrics.tls_handshakes_failed : metrics.logins_failed).add();
+  if (!by_tls) return &stats::Cells::logins_failed;
+  session_.metrics().tls_handshakes_failed.add();
+  return &stats::Cells::logins_tls_failed;
 }
 
 void LoginStory::log_login(const session::Login& login) const {

@@ -12,6 +12,8 @@
 #include "proto/postgres/front.hh"
 #include "session/place.hh"
 #include "session/session.hh"
+#include "util/clock.hh"
+#include "util/error.hh"
 #include "wire/postgres/authentication.hh"
 
 namespace perilune::proto::postgres {
@@ -28,7 +30,10 @@ class LoginStory {
   event::Task<std::unique_ptr<Connection>> tell();
 
   void tell_client(Buffer messages) { client_.send(std::move(messages)); }
-  void count_failure();
+  // What the login came to; the first word counts.
+  void conclude(LoginFailure::Outcome outcome) noexcept;
+  // Of what is no LoginFailure.
+  LoginFailure::Outcome outcome_of(const PeerError& error) noexcept;
 
  private:
   // What the server says between AuthenticationOk and ReadyForQuery.
@@ -42,6 +47,8 @@ class LoginStory {
   event::Task<bool> is_welcome();
   event::Task<session::Decision> ask_script(session::Login login);
   bool is_refused(const session::Decision& decision);
+  LoginFailure::Outcome outcome_of(const session::Refuse& refusal) const noexcept;
+  void reject() noexcept;
   event::Task<std::unique_ptr<Connection>> go_where(session::Decision decision);
   event::Task<std::unique_ptr<Connection>> connect(session::ConnectTo decision);
   event::Task<> authenticate(Back& server, const session::ConnectTo& decision);
@@ -63,6 +70,8 @@ class LoginStory {
   Front client_;
   event::Countdown clock_;  // the script's own thinking does not count
   Challenge challenge_;
+  const Clock::time_point began_ = Clock::now();
+  bool concluded_ = false;
 };
 
 }  // namespace perilune::proto::postgres

@@ -45,7 +45,8 @@ Fault usual_refusal() {
 
 void OwnAnswers::write(Bytes messages) {
   client_.write(messages);
-  traffic_.from_server += messages.size();
+  session_.traffic.from_server += messages.size();
+  session_.metrics().server_bytes.add(messages.size());
 }
 
 void OwnAnswers::error(const Fault& fault) {

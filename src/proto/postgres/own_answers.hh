@@ -28,9 +28,9 @@ Fault usual_refusal();
 // ReadyForQuery.
 class OwnAnswers {
  public:
-  // What is written is counted in `traffic`.
-  OwnAnswers(net::Stream& client, session::Traffic& traffic) noexcept
-      : client_(client), traffic_(traffic) {}
+  // What is written is counted for the session.
+  OwnAnswers(net::Stream& client, session::Session& session) noexcept
+      : client_(client), session_(session) {}
 
   // To Query and FunctionCall: what the script has decided, which is not to forward anything. The
   // body is empty if the message was too long to be seen.
@@ -89,7 +89,7 @@ class OwnAnswers {
   void append_rows(Buffer& out, Portal& portal, std::size_t max_rows);
 
   net::Stream& client_;
-  session::Traffic& traffic_;
+  session::Session& session_;
   ByName<std::shared_ptr<const Statement>> statements_;
   ByName<Portal> portals_;
   std::string last_verb_;

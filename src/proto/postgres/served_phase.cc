@@ -36,8 +36,9 @@ bool ends_in_ready(FrontendTag tag) noexcept {
 }  // namespace
 
 ServedPhase::ServedPhase(session::Session& session, net::Stream& client)
-    : session_(session), client_(client), answers_(client, session.traffic) {
+    : session_(session), client_(client), answers_(client, session) {
   session_.set_ending(this);
+  session_.enter(session::Phase::Commands);
   if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
 }
 
@@ -67,7 +68,7 @@ event::Task<ServedPhase::Arrival> ServedPhase::receive() {
   arm_idle_timer();
   for (;;) {
     const auto message = wire::front_message(client_.input(), wire::kMaxLength);
-    if (!message) throw PeerError("the client sent a message of a bad length");
+    if (!message) broken("length of a message");
     if (message->size > 0) {
       waits_for_message_ = false;
       if (message->size > largest_message()) co_return Arrival::TooLong;
@@ -92,13 +93,23 @@ void ServedPhase::take(const wire::Message& message) {
   message_.tag = message.tag;
   message_.body.assign(message.body.begin(), message.body.end());
   client_.consume(message.size);
-  session_.traffic.from_client += message.size;
+  count_bytes(message.size);
+}
+
+void ServedPhase::count_bytes(std::size_t bytes) noexcept {
+  session_.traffic.from_client += bytes;
+  session_.metrics().client_bytes.add(bytes);
+}
+
+void ServedPhase::count_statement() noexcept {
+  session_.traffic.statements += 1;
+  session_.metrics().statements.add();
 }
 
 // False: the client has ended inside the message.
 event::Task<bool> ServedPhase::skip() {
   std::size_t left = wire::kHeaderSize + wire::decode_header(client_.input()).body();
-  session_.traffic.from_client += left;
+  count_bytes(left);
   for (;;) {
     const std::size_t here = std::min(left, client_.input().size());
     client_.consume(here);
@@ -169,6 +180,7 @@ event::Task<> ServedPhase::answer_message(FrontendTag tag) {
   } else if (tag == FrontendTag::Parse) {
     co_await handle_parse(message_.body);
   } else if (tag == FrontendTag::FunctionCall) {
+    count_statement();
     answers_.error(error(sqlstate::kFeatureNotSupported,
                          "there is no server behind this session to call functions of"));
     end_answer(tag, /*good=*/false);
@@ -195,7 +207,7 @@ event::Task<> ServedPhase::handle_parse(Bytes body) {
 // Never leaves the statement undecided.
 event::Task<StatementDecision> ServedPhase::ask(FrontendTag tag, Bytes body) {
   const auto size = text_size(tag, body);
-  if (!size) throw PeerError("the client sent a malformed message");
+  if (!size) broken("text of a message");
   if (*size > session_.options().max_query) {
     session_.metrics().statements_too_long.add();
     Fault fault = too_long(session_.options().max_query);
@@ -210,7 +222,8 @@ event::Task<StatementDecision> ServedPhase::ask(FrontendTag tag, Bytes body) {
       decision = co_await session_.hooks().rest_of_statement();
     }
   }
-  if (tag == FrontendTag::Query) count(decision);
+  if (tag == FrontendTag::Query) count_statement();
+  count(decision);
   if (std::holds_alternative<session::SendInstead>(decision)) {
     const std::string name = session_.name();
     session_.services().logger.with(name).error("client:query needs a server");
@@ -231,29 +244,30 @@ StatementDecision ServedPhase::answer_of_our_own(FrontendTag tag, Bytes body) co
 }
 
 void ServedPhase::count(const StatementDecision& decision) {
-  session_.traffic.statements += 1;
-  stats::Cells& metrics = session_.metrics();
-  metrics.statements.add();
   if (std::holds_alternative<session::Proceed>(decision)) return;
   const bool refused = std::holds_alternative<session::Refuse>(decision);
+  stats::Cells& metrics = session_.metrics();
   (refused ? metrics.statements_refused : metrics.statements_answered).add();
 }
 
 void ServedPhase::handle_named(FrontendTag tag, Bytes body) {
   switch (tag) {
     case FrontendTag::Execute:
-      session_.traffic.statements += 1;
-      session_.metrics().statements.add();
+      count_statement();
       [[fallthrough]];
     case FrontendTag::Bind:
     case FrontendTag::Describe:
     case FrontendTag::Close:
       return end_answer(tag, answers_.answer_named(tag, body));
     default:
-      session_.metrics().client_malformed.add();
       answers_.error(fatal(sqlstate::kProtocolViolation, "unknown type of a message"));
-      throw PeerError("malformed message from the client: type of a message");
+      broken("type of a message");
   }
+}
+
+void ServedPhase::broken(const char* what) {
+  session_.metrics().client_malformed.add();
+  throw PeerError(std::string("malformed message from the client: ") + what);
 }
 
 void ServedPhase::end_answer(FrontendTag tag, bool good) {

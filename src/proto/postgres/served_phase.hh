@@ -33,6 +33,8 @@ class ServedPhase final : private session::Ending {
   event::Task<Arrival> receive();
   std::size_t largest_message() const noexcept;
   void take(const wire::postgres::Message& message);
+  void count_bytes(std::size_t bytes) noexcept;
+  void count_statement() noexcept;
   event::Task<bool> skip();
   event::Task<> handle(Arrival arrival);
   event::Task<> handle_message();
@@ -48,6 +50,7 @@ class ServedPhase final : private session::Ending {
   void count(const session::StatementDecision& decision);
   void mind_log();
   void log_message();
+  [[noreturn]] void broken(const char* what);
 
   void say_farewell(session::StopReason reason) override;
   void drain() override;

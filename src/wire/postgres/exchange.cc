@@ -340,7 +340,10 @@ bool Exchange::answer(BackendTag tag, std::uint8_t first) {
   }
   const Step step = step_of(due_.front(), tag);
   if (step != Step::Wrong && copy_ != Copy::None) end_copy(/*failed=*/false);
-  if (step == Step::Done) pop();
+  if (step == Step::Done) {
+    count_answer();
+    pop();
+  }
   settle();
   return step != Step::Wrong;
 }
@@ -351,6 +354,7 @@ bool Exchange::ready(std::uint8_t status) {
   status_ = static_cast<TransactionStatus>(status);
   if (!due_.empty() && ends_in_ready(due_.front())) {
     if (copy_ != Copy::None) end_copy(/*failed=*/false);
+    count_answer();
     pop();
     settle();
     return true;
@@ -407,10 +411,17 @@ void Exchange::doubt(std::size_t syncs) noexcept {
 void Exchange::skip_to_sync() {
   std::size_t skipped = 1;
   while (skipped < due_.size() && due_.at(skipped) != Due::Sync) ++skipped;
+  count_answer();
   skipping_ = skipped == due_.size();
   due_.pop(skipped);
   if (observer_ != nullptr) observer_->failed(skipped);
   unsynced_ = unsynced_ || skipping_;
+}
+
+// Before the front is popped, which the server has answered.
+void Exchange::count_answer() noexcept {
+  const Due due = due_.front();
+  if (due == Due::Query || due == Due::Execute || due == Due::FunctionCall) ++answered_;
 }
 
 // The end of data that no COPY is there for is ignored.

@@ -139,6 +139,9 @@ class Exchange {
 
   // Query, Execute and FunctionCall messages seen so far; wraps around: for differences.
   std::uint32_t commands() const noexcept { return commands_; }
+  // Those whose answers have ended so far, by an error or not; wraps around likewise. What the
+  // server ignores has no answer.
+  std::uint32_t answered() const noexcept { return answered_; }
 
   // After Stop::Malformed, of either direction: what was wrong, and whether the client is to blame
   // and not the server.
@@ -168,6 +171,7 @@ class Exchange {
   void begin_copy(BackendTag tag) noexcept;
   void end_copy(bool failed);
   void doubt(std::size_t syncs) noexcept;
+  void count_answer() noexcept;
   void skip_to_sync();
   void settle();
   void pop();
@@ -187,6 +191,7 @@ class Exchange {
   MessagePosition server_;
   std::uint32_t client_left_ = 0;  // of the body that passes
   std::uint32_t commands_ = 0;
+  std::uint32_t answered_ = 0;
   // Syncs that COPY FROM STDIN has read over, or answers yet: nobody saw where it failed.
   std::uint16_t doubtful_ = 0;
   BackendTag server_tag_{};        // of the message that passes in pieces

@@ -24,6 +24,7 @@ using Kind = RecordedStep::Kind;
 
 namespace {
 
+constexpr std::size_t kSyncSize = kHeaderSize;
 constexpr std::string_view kOurs = "this one is ours";
 
 class PhaseDriver final : public StageDriver {
@@ -82,6 +83,8 @@ class Show {
   const Buffer& seen_by_client() const { return stage_.client.received; }
   const Buffer& seen_by_server() const { return stage_.server.received; }
   const std::string& problem() const { return stage_.problem(); }
+  const stats::Cells& counts() const { return counts_; }
+  const session::Session* session() const { return stage_.session; }
 
  private:
   std::optional<StatementDecision> answer(std::string_view text, session::StatementKind kind) {
@@ -107,6 +110,7 @@ class Show {
   Script script_;
   StatementDecision later_;
   AnyStage stage_{std::make_unique<PhaseDriver>(), {}};
+  const stats::Cells& counts_ = stage_.session->metrics();
 };
 
 Buffer all_of(const RecordedSession& session, Kind kind) {
@@ -115,6 +119,22 @@ Buffer all_of(const RecordedSession& session, Kind kind) {
     if (step.kind == kind) append(bytes, step.bytes);
   }
   return bytes;
+}
+
+std::uint64_t timed(const Show& show) {
+  stats::HistogramSum sum;
+  show.counts().statement_seconds.add_to(sum);
+  return sum.count();
+}
+
+// Every byte once, whoever moved it.
+void check_bytes(const Show& show, std::size_t sent) {
+  CHECK(show.counts().client_bytes.read() == sent);
+  CHECK(show.counts().server_bytes.read() == show.seen_by_client().size());
+  if (show.session() == nullptr) return;
+  CHECK(show.session()->traffic.from_client == sent);
+  CHECK(show.session()->traffic.from_server == show.seen_by_client().size());
+  CHECK(show.session()->traffic.statements == show.counts().statements.read());
 }
 
 void replay(const RecordedSession& session, const Script& script, std::size_t piece) {
@@ -127,6 +147,8 @@ void replay(const RecordedSession& session, const Script& script, std::size_t pi
           show.problem());
   CHECK(show.seen_by_client() == all_of(session, Kind::Server));
   CHECK(show.seen_by_server() == all_of(session, Kind::Client));
+  check_bytes(show, show.seen_by_server().size());
+  CHECK(timed(show) <= show.counts().statements.read());
 }
 
 // --- what is put in
@@ -280,6 +302,7 @@ std::size_t put_in_series(const RecordedSession& session, const Script& script) 
   CAPTURE(session.name, show.problem(), static_cast<int>(script.when));
   CHECK(show.seen_by_client() == for_client);
   CHECK(show.seen_by_server() == for_server);
+  check_bytes(show, for_server.size() + count * (series_of_ours().size() - kSyncSize));
   return count;
 }
 
@@ -356,4 +379,56 @@ TEST_CASE("postgres phase: a refusal inside a series is the server's to undo",
   show.server(ready, ready.size());
   append(answers, ready);
   CHECK(show.seen_by_client() == answers);
+  check_bytes(show, series.size());
+}
+
+TEST_CASE("postgres phase: every answered statement has its time", "[proto][postgres]") {
+  Show show{{}};
+  Buffer series;
+  append_query(series, "SELECT 1");
+  append_execute(series, {});
+  append_execute(series, {});
+  append_message(series, FrontendTag::Sync);
+  show.client(series, series.size());
+  CHECK(show.counts().statements.read() == 3);
+  CHECK(std::string_view{show.session()->waits_for()} == "server");
+  CHECK(timed(show) == 0);
+  Buffer answer;
+  append_command_complete(answer, "SELECT 0");
+  append_ready_for_query(answer, TransactionStatus::Idle);
+  show.server(answer, answer.size());
+  CHECK(timed(show) == 1);
+  // What follows an error has no answer.
+  Buffer error;
+  append_error(error, {Severity::Error, sqlstate::kSyntaxError, "no"});
+  append_ready_for_query(error, TransactionStatus::Idle);
+  show.server(error, error.size());
+  CHECK(timed(show) == 2);
+  CHECK(std::string_view{show.session()->waits_for()} == "client");
+}
+
+TEST_CASE("postgres phase: a COPY waits for the client's data", "[proto][postgres]") {
+  Show show{{}};
+  Buffer query;
+  append_query(query, "COPY t FROM STDIN");
+  show.client(query, query.size());
+  Buffer begin;
+  append_message(begin, BackendTag::CopyInResponse, as_bytes(std::string_view("\0\0\0", 3)));
+  show.server(begin, begin.size());
+  CHECK(std::string_view{show.session()->waits_for()} == "copy data");
+  Buffer data;
+  append_message(data, FrontendTag::CopyData, as_bytes("Q"));
+  show.client(data, data.size());
+  CHECK(show.session()->statement->text() == "COPY t FROM STDIN");
+  CHECK(std::string_view{show.session()->waits_for()} == "copy data");
+  Buffer end;
+  append_message(end, FrontendTag::CopyDone);
+  show.client(end, end.size());
+  CHECK(std::string_view{show.session()->waits_for()} == "server");
+  Buffer answer;
+  append_command_complete(answer, "COPY 1");
+  append_ready_for_query(answer, TransactionStatus::Idle);
+  show.server(answer, answer.size());
+  CHECK(std::string_view{show.session()->waits_for()} == "client");
+  CHECK(timed(show) == 1);
 }

@@ -159,6 +159,45 @@ TEST_CASE("postgres exchange: function calls", "[wire][postgres]") {
   CHECK(wire.exchange.commands() == 2);
 }
 
+TEST_CASE("postgres exchange: what is answered", "[wire][postgres]") {
+  Wire wire;
+  SECTION("a query, at its end alone") {
+    wire.client("Q");
+    wire.server("TDC I");
+    CHECK(wire.exchange.answered() == 0);
+    wire.finish("ZI");
+    CHECK(wire.exchange.answered() == 1);
+  }
+  SECTION("by an error") {
+    wire.client("Q");
+    wire.finish("EZI");
+    CHECK(wire.exchange.answered() == 1);
+  }
+  SECTION("each Execute, before its Sync") {
+    wire.client("PBDE BE S");
+    wire.server("12TDC 2s");
+    CHECK(wire.exchange.answered() == 2);
+    wire.finish("ZI");
+    CHECK(wire.exchange.answered() == 2);
+  }
+  SECTION("not what is ignored behind an error") {
+    wire.client("PBE BE BE S");
+    wire.server("12C 2E");
+    CHECK(wire.exchange.answered() == 2);
+    wire.finish("ZI");
+    CHECK(wire.exchange.answered() == 2);
+    CHECK(wire.exchange.commands() == 3);
+  }
+  SECTION("a function call, and a COPY with its data") {
+    wire.client("FQ");
+    wire.server("VZI G");
+    CHECK(wire.exchange.answered() == 1);
+    wire.client("dc");
+    wire.finish("CZI");
+    CHECK(wire.exchange.answered() == 2);
+  }
+}
+
 TEST_CASE("postgres exchange: COPY FROM STDIN", "[wire][postgres]") {
   Wire wire;
   wire.client("Q");
