@@ -95,7 +95,8 @@ class Endpoint:
     port: int
     process: Process | None = None  # none: direct
     helper: Process | None = None  # between the clients and the process
-    options: list[str] = dataclasses.field(default_factory=list)  # of sysbench
+    options: list[str] = dataclasses.field(default_factory=list)  # of sysbench, besides
+    login: list[str] = dataclasses.field(default_factory=list)  # its options for who and where
 
     def cpu_seconds(self) -> float:
         return self.process.cpu_seconds() if self.process else 0.0
@@ -129,7 +130,7 @@ class Factory:
 
     def start(self, name: str) -> Endpoint:
         if name == 'direct':
-            return Endpoint(name, self.target)
+            return Endpoint(name, self.target, login=self.load_options(self.target))
         port = free_port()
         endpoint = Endpoint(name, port, Process(name, self._command(name, port),
                                                 self.directory / f'{name}.log'))
@@ -140,11 +141,28 @@ class Factory:
                                           self.directory / 'stunnel.log')
             elif self.tls:
                 endpoint.options = ['--mysql-ssl=on']
-            endpoint.process.wait_ready(lambda: server.answers(endpoint.port))
+            endpoint.login = self.load_options(endpoint.port)
+            endpoint.process.wait_ready(lambda: self.answers(endpoint))
         except BaseException:
             endpoint.stop()
             raise
         return endpoint
+
+    def load_options(self, port: int) -> list[str]:
+        return server.sysbench_options(port)
+
+    def answers(self, endpoint: Endpoint) -> bool:
+        return server.answers(endpoint.port)
+
+    def peers(self) -> list[list[str]]:
+        """What says the versions of the server and of what stands beside HAProxy."""
+        return [['mariadbd', '--version'], ['nginx', '-v']]
+
+    def perilune_config(self) -> str:
+        return PERILUNE_CONFIG
+
+    def known(self) -> str:
+        return KNOWN
 
     def _stunnel(self, port: int, target: int) -> list:
         path = self.directory / 'stunnel.conf'
@@ -161,11 +179,11 @@ class Factory:
             return [self.perilune, '--config', config, '-q']
         if name == 'floor':
             return [self.floor, port, '127.0.0.1', self.target]
-        login = KNOWN if name == 'perilune-known' else PASS_THROUGH
+        login = self.known() if name == 'perilune-known' else PASS_THROUGH
         more = ON_QUERY if name == 'perilune-on-query' else ''
         options = LOGS.get(name, '').format(directory=self.directory)
-        config = self._write(f'{name}.lua', PERILUNE_CONFIG, port, login=login, more=more,
-                             options=options)
+        config = self._write(f'{name}.lua', self.perilune_config(), port, login=login,
+                             more=more, options=options)
         return [self.perilune, '--config', config, '-q']
 
     def _write(self, name: str, template: str, port: int, **parts: str) -> pathlib.Path:
@@ -179,8 +197,7 @@ class Factory:
 
 
 def versions(factory: Factory) -> list[str]:
-    commands = [['mariadbd', '--version'], ['haproxy', '-v'], ['nginx', '-v'],
-                ['sysbench', '--version']]
+    commands = [*factory.peers(), ['haproxy', '-v'], ['sysbench', '--version']]
     if factory.perilune:
         commands.append([str(factory.perilune), '--version'])
     return [subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -39,7 +39,7 @@ def median(rounds: Rounds, figure: str, name: str) -> float | None:
 
 def endpoints(rounds: Rounds) -> list[str]:
     names = dict.fromkeys(name for samples in rounds for name in samples)
-    order = ['direct', 'haproxy', 'nginx', 'floor', *OURS]
+    order = ['direct', 'haproxy', 'nginx', 'pgbouncer', 'floor', *OURS]
     return sorted(names, key=order.index)
 
 

@@ -26,7 +26,7 @@ def run(script, endpoint, *, threads: int = 1, seconds: float = 0, events: int =
         prepared: bool = False) -> Load:
     """For `seconds`, or for `events`."""
     output, cpu = run_measured([
-        'sysbench', script, *server.sysbench_options(endpoint.port), *endpoint.options,
+        'sysbench', script, *endpoint.login, *endpoint.options,
         f'--threads={threads}',
         f'--time={seconds:.0f}', f'--events={events}', '--histogram=on',
         f'--db-ps-mode={"auto" if prepared else "disable"}', *OPTIONS.get(script, []), 'run'],
