@@ -14,6 +14,7 @@ struct QueryLogOptions {
   enum class Format : std::uint8_t { Text, Json, Raw };
   enum class OnFull : std::uint8_t { Drop, Block };
   enum class Type : std::uint8_t { Stream, Datagram };
+  static constexpr std::uint64_t kUsualStatement = 64 << 10;
 
   Where where = Where::File;
   std::string target;  // a path or an address
@@ -24,7 +25,7 @@ struct QueryLogOptions {
   Type type = Type::Stream;
   std::optional<std::uint32_t> mode;  // of a file; 0640 where it is made
   bool parameters = false;
-  std::uint64_t max_statement = 64ULL << 10;
+  std::uint64_t max_statement = kUsualStatement;
   bool mask = true;
   bool operator==(const QueryLogOptions&) const = default;
 };

@@ -14,7 +14,7 @@ namespace {
 using OnFull = log::QueryLogOptions::OnFull;
 
 // For what on_log decides about without a log of the client's.
-constexpr std::uint64_t kUsualStatement = log::QueryLogOptions{}.max_statement;
+constexpr std::uint64_t kUsualStatement = log::QueryLogOptions::kUsualStatement;
 constexpr std::size_t kRawPiece = 16 * 1024;
 
 template <typename Predicate>
