@@ -69,7 +69,7 @@ def machine(store, tmp_path_factory):
 
 
 def install(machine, *names):
-    return machine.run(*APT, "install", *names, seconds=300)
+    return machine.run(*APT, "install", *names, seconds=900)
 
 
 def property_of(machine, name):
@@ -79,7 +79,7 @@ def property_of(machine, name):
 def run_autopkgtest(machine, name):
     machine.put(ROOT / "debian" / "tests" / name, f"/root/{name}")
     machine.run("mkdir", "-p", "/root/work")
-    machine.run("/bin/sh", f"/root/{name}", environment={"AUTOPKGTEST_TMP": "/root/work"}, seconds=180)
+    machine.run("/bin/sh", f"/root/{name}", environment={"AUTOPKGTEST_TMP": "/root/work"}, seconds=600)
 
 
 def test_install(machine):

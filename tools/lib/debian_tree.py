@@ -161,7 +161,7 @@ class Machine:
         state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
         return state in ("running", "degraded")
 
-    def run(self, *command, check=True, seconds=120, environment=None):
+    def run(self, *command, check=True, seconds=300, environment=None):
         enter = ["nsenter", f"--target={self._init}", "--all", f"--root=/proc/{self._init}/root", f"--wd=/proc/{self._init}/root"]
         done = subprocess.run(
             [*enter, *map(str, command)],
