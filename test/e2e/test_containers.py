@@ -31,7 +31,8 @@ def container(daemons, folder, server):
             "PERILUNE_ADMIN": f"{folder}/admin.sock",
             **(environment or {}),
         }
-        daemon = daemons("", environment={name: value for name, value in values.items() if value is not None}, workers=None, **options)
+        given = {name: value for name, value in values.items() if value is not None}
+        daemon = daemons("", environment=given, workers=None, **options)
         daemon.config, daemon.sock = SCRIPT, values["PERILUNE_LISTEN"]
         return daemon
 
@@ -54,7 +55,8 @@ def test_all_by_the_environment(container, folder):
 
 
 def test_nodes_share_the_clients(container, server, folder):
-    daemon = container({"PERILUNE_NODES": f" {server.address} ,{server.socket}", "PERILUNE_BALANCE": "round_robin", "PERILUNE_METRICS": "off"}).start()
+    nodes = f" {server.address} ,{server.socket}"
+    daemon = container({"PERILUNE_NODES": nodes, "PERILUNE_BALANCE": "round_robin", "PERILUNE_METRICS": "off"}).start()
     deadline = time.monotonic() + 20 * PATIENCE
     while ctl("nodes", socket_path=f"{folder}/admin.sock").count("available") != 2:
         assert time.monotonic() < deadline

@@ -69,7 +69,7 @@ def machine(store, tmp_path_factory):
 
 
 def install(machine, *names):
-    return machine.run(*APT, "install", *names, seconds=300)
+    return machine.run(*APT, "install", *names, seconds=900)
 
 
 def property_of(machine, name):
@@ -79,14 +79,15 @@ def property_of(machine, name):
 def run_autopkgtest(machine, name):
     machine.put(ROOT / "debian" / "tests" / name, f"/root/{name}")
     machine.run("mkdir", "-p", "/root/work")
-    machine.run("/bin/sh", f"/root/{name}", environment={"AUTOPKGTEST_TMP": "/root/work"}, seconds=180)
+    machine.run("/bin/sh", f"/root/{name}", environment={"AUTOPKGTEST_TMP": "/root/work"}, seconds=600)
 
 
 def test_install(machine):
     install(machine, "/root/perilune.deb")
     assert machine.run("systemctl", "is-active", "perilune.service").stdout.strip() == "active"
     assert machine.run("systemctl", "is-enabled", "perilune.service").stdout.strip() == "enabled"
-    modes = machine.run("stat", "--format=%a %U %G %n", "/etc/perilune", CONFIG, "/var/log/perilune", "/run/perilune/admin.sock").stdout
+    paths = ("/etc/perilune", CONFIG, "/var/log/perilune", "/run/perilune/admin.sock")
+    modes = machine.run("stat", "--format=%a %U %G %n", *paths).stdout
     assert modes.splitlines() == [
         "750 root perilune /etc/perilune",
         f"644 root root {CONFIG}",
@@ -138,6 +139,26 @@ def test_machine_code_and_peers_in_the_sandbox(machine):
     assert "/system.slice/asker.service 65534 true" in machine.run(*wrapper, check=False).stdout
     (machine.root / CONFIG.lstrip("/")).write_text(shipped)
     machine.run("systemctl", "reload", "perilune.service")
+
+
+def test_clients_wait_at_systemds_socket(machine):
+    """The example: while the service is stopped a client's connection waits, and its query is answered then."""
+    config = machine.root / CONFIG.lstrip("/")
+    shipped = config.read_text()
+    machine.run("cp", "/usr/share/doc/perilune/examples/perilune.socket", "/etc/systemd/system/")
+    config.write_text(shipped + "mysql_listen(systemd.mysql, { on_login = function(client) return client:err('here') end })\n")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "stop", "perilune.service")
+    machine.run("systemctl", "enable", "--now", "perilune.socket")
+    # The connection starts the service.
+    assert "here" in machine.run("mariadb", "--socket=/run/perilune.sock", "--user=x", check=False).stdout
+    machine.run("systemctl", "restart", "perilune.service")
+    assert "here" in machine.run("mariadb", "--socket=/run/perilune.sock", "--user=x", check=False).stdout
+    config.write_text(shipped)
+    machine.run("systemctl", "disable", "--now", "perilune.socket")
+    machine.run("rm", "/etc/systemd/system/perilune.socket")
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "restart", "perilune.service")
 
 
 def test_service(machine):

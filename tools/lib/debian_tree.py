@@ -78,7 +78,8 @@ def tree():
 def _bootstrap(folder):
     if shutil.which("debootstrap") is None:
         raise FetchError("debootstrap is missing; run tools/deps full")
-    command = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDED)}", f"--keyring={KEYRING}", SUITE, folder, mirror()]
+    options = ["--variant=minbase", f"--include={','.join(INCLUDED)}", f"--keyring={KEYRING}"]
+    command = ["debootstrap", *options, SUITE, folder, mirror()]
     done = subprocess.run([*map(str, command)], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         raise FetchError(f"debootstrap failed:\n{done.stdout[-4000:]}{done.stderr}")
@@ -149,15 +150,18 @@ class Machine:
         (self._group / "cgroup.procs").write_text(str(os.getpid()))
 
     def _is_up(self):
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        if not children or Path(f"/proc/{children[0]}/comm").read_text().strip() != "systemd":
+        try:
+            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+            if not children or Path(f"/proc/{children[0]}/comm").read_text().strip() != "systemd":
+                return False
+        except OSError:  # it has ended, as the caller will find out
             return False
         self._init = int(children[0])
         self.root = Path(f"/proc/{self._init}/root")
         state = self.run("systemctl", "is-system-running", check=False).stdout.strip()
         return state in ("running", "degraded")
 
-    def run(self, *command, check=True, seconds=120, environment=None):
+    def run(self, *command, check=True, seconds=300, environment=None):
         enter = ["nsenter", f"--target={self._init}", "--all", f"--root=/proc/{self._init}/root", f"--wd=/proc/{self._init}/root"]
         done = subprocess.run(
             [*enter, *map(str, command)],
