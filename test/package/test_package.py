@@ -141,26 +141,6 @@ def test_machine_code_and_peers_in_the_sandbox(machine):
     machine.run("systemctl", "reload", "perilune.service")
 
 
-def test_clients_wait_at_systemds_socket(machine):
-    """The example: while the service is stopped a client's connection waits, and its query is answered then."""
-    config = machine.root / CONFIG.lstrip("/")
-    shipped = config.read_text()
-    machine.run("cp", "/usr/share/doc/perilune/examples/perilune.socket", "/etc/systemd/system/")
-    config.write_text(shipped + "mysql_listen(systemd.mysql, { on_login = function(client) return client:err('here') end })\n")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "stop", "perilune.service")
-    machine.run("systemctl", "enable", "--now", "perilune.socket")
-    # The connection starts the service.
-    assert "here" in machine.run("mariadb", "--socket=/run/perilune.sock", "--user=x", check=False).stdout
-    machine.run("systemctl", "restart", "perilune.service")
-    assert "here" in machine.run("mariadb", "--socket=/run/perilune.sock", "--user=x", check=False).stdout
-    config.write_text(shipped)
-    machine.run("systemctl", "disable", "--now", "perilune.socket")
-    machine.run("rm", "/etc/systemd/system/perilune.socket")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", "perilune.service")
-
-
 def test_service(machine):
     run_autopkgtest(machine, "service")
 
