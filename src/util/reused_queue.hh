@@ -44,7 +44,8 @@ class ReusedQueue {
   static constexpr std::size_t kKept = 8;
 
   void grow() {
-    std::ranges::rotate(places_, places_.begin() + static_cast<std::ptrdiff_t>(first_));
+    std::rotate(places_.begin(), places_.begin() + static_cast<std::ptrdiff_t>(first_),
+                places_.end());
     first_ = 0;
     places_.resize(std::max<std::size_t>(1, count_ * 2));
   }
