@@ -51,7 +51,8 @@ std::shared_ptr<const Generation> Admin::current() const {
 }
 
 HttpResponse Admin::answer(const HttpRequest& request) {
-  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  std::string_view method = request.method;
+  if (method == "HEAD") method = "GET";
   const auto* const found = std::ranges::find(kRoutes, request.path, &Route::path);
   if (found == std::end(kRoutes)) return problem(404, "there is no " + request.path);
   if (found->method != method) {

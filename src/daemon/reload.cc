@@ -183,6 +183,7 @@ void Supervisor::commit(session::Declaration declaration, std::vector<Sockets> s
   generation_ = std::make_shared<const Generation>(++generations_made_, std::move(declaration),
                                                    std::move(opened.listeners),
                                                    std::move(opened.logs), generations_alive_);
+  count_generations();
   admin_.note(generation_);
   exporter_.note(*generation_);
   for (const auto& worker : workers_) {

@@ -24,7 +24,36 @@ bool any_of(const LogList& logs, Predicate predicate) noexcept {
 
 }  // namespace
 
+LogOutlets::~LogOutlets() {
+  retry_left();
+  for (const Left& left : left_) left.log->producer->count_dropped();
+}
+
+void LogOutlets::take_over(Left left) {
+  std::uint64_t held = left.bytes.size();
+  for (const Left& other : left_) {
+    if (other.log->log == left.log->log) held += other.bytes.size();
+  }
+  if (held > left.log->options.buffer) return left.log->producer->count_dropped();
+  left_.push_back(std::move(left));
+}
+
+void LogOutlets::retry_left() {
+  const auto now = Clock::now();
+  std::vector<const log::QueryLog*> full;
+  std::erase_if(left_, [&](const Left& left) {
+    const log::QueryLog* const log = left.log->log.get();
+    if (std::ranges::find(full, log) != full.end()) return false;
+    if (left.log->producer->push(left.bytes, left.session)) return true;
+    full.push_back(log);
+    if (now < left.until) return false;
+    left.log->producer->count_dropped();
+    return true;
+  });
+}
+
 void LogOutlets::retry() {
+  retry_left();
   const std::vector<LogOutlet*> all = waiting_;
   for (LogOutlet* const outlet : all) outlet->retry();
 }
@@ -36,7 +65,7 @@ LogOutlet::LogOutlet(Session& session)
 
 LogOutlet::~LogOutlet() {
   retry();
-  drop_kept();
+  leave_kept();
   for (const Raw& raw : raw_) raw.log->producer->end_session(session_.id());
 }
 
@@ -144,6 +173,20 @@ void LogOutlet::retry() {
   if (!kept_.empty()) return;
   session_.services().log_outlets.leave(*this);
   if (room_) room_->set();
+}
+
+// The session has ended: its records are not lost for that. A raw stream ends with it.
+void LogOutlet::leave_kept() {
+  LogOutlets& outlets = session_.services().log_outlets;
+  const auto now = Clock::now();
+  std::erase_if(kept_, [&](Kept& kept) {
+    if (kept.log->is_raw()) return false;
+    const auto until = now + kept.log->options.block_timeout;
+    outlets.take_over({kept.log, std::move(kept.bytes), session_.id(), until});
+    return true;
+  });
+  if (kept_.empty()) outlets.leave(*this);
+  drop_kept();
 }
 
 void LogOutlet::drop_kept() {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,14 +22,32 @@ class Session;
 // What the outlets of one worker share: who waits for room, and where records are formatted.
 class LogOutlets {
  public:
+  // A record of a session that has ended before there was room for it.
+  struct Left {
+    std::shared_ptr<const DeclaredLog> log;
+    std::string bytes;
+    std::uint32_t session;
+    Clock::time_point until;  // of the log's block_timeout
+  };
+
+  LogOutlets() = default;
+  LogOutlets(const LogOutlets&) = delete;
+  LogOutlets& operator=(const LogOutlets&) = delete;
+  ~LogOutlets();  // what is left still gets the place that there is
+
   void enter(LogOutlet& outlet) { waiting_.push_back(&outlet); }
   void leave(LogOutlet& outlet) noexcept { std::erase(waiting_, &outlet); }
+  // Behind what others have left for the same log; as much as the log's buffer holds.
+  void take_over(Left left);
   // Some log has room again. Called from the worker's loop.
   void retry();
   std::string& line() noexcept { return line_; }
 
  private:
+  void retry_left();
+
   std::vector<LogOutlet*> waiting_;
+  std::deque<Left> left_;
   std::string line_;
 };
 
@@ -72,6 +92,7 @@ class LogOutlet {
   bool push(const std::shared_ptr<const DeclaredLog>& log, std::string_view bytes);
   bool push_now(const DeclaredLog& log, std::string_view bytes);
   void retry();
+  void leave_kept();
   void drop_kept();
   event::Task<> until_room();
 

@@ -1,5 +1,6 @@
 """Logs of statements: where they go, and what is lost when they cannot be written."""
 
+import contextlib
 import json
 import os
 import re
@@ -203,6 +204,26 @@ def test_a_slow_collector_gets_everything_of_those_who_wait_for_it(daemons):
         sessions = by_session(collector.records()).values()
         assert [[r["sql"] for r in session] for session in sessions] == [texts(400)] * 6
         assert wait_until_all_are_counted(daemon, 2400)["dropped"] == 0
+
+
+def test_sessions_that_end_while_there_is_no_room_lose_nothing(daemons):
+    daemon = daemons(at_collector("max_statement = 64, buffer = 16384, on_full = 'block', block_timeout = 300"))
+    daemon.start()
+    clients = [daemon.logged_in() for _ in range(5)]
+    answered = 0
+    for client in clients:
+        client.socket.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:  # until nothing is answered any more
+                client.query("SELECT 'something to remember'")
+                answered += 1
+    assert answered > 50
+    for client in clients:
+        client.socket.close()
+    with Collector(daemon.folder / "collector") as collector:
+        wait_for(lambda: len(collector.lines) >= answered)
+        wait_for(lambda: counters(daemon)["written"] == len(collector.lines))
+        assert counters(daemon)["dropped"] == 0 and len(collector.lines) <= answered + len(clients)
 
 
 @pytest.mark.parametrize("on_full", ["drop", "block"])

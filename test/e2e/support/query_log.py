@@ -105,8 +105,9 @@ class Collector:
             except OSError:
                 return
             self._connections.append(connection)
-            self._readers.append(threading.Thread(target=self._read, args=(connection,), daemon=True))
-            self._readers[-1].start()
+            reader = threading.Thread(target=self._read, args=(connection,), daemon=True)
+            reader.start()
+            self._readers.append(reader)
 
     def _read(self, connection):
         rest = b""
