@@ -200,10 +200,10 @@ def test_a_slow_collector_gets_everything_of_those_who_wait_for_it(daemons):
     with Collector(daemon.folder / "collector", pace=0.01) as collector:
         daemon.start()
         run_together(lambda _: run_statements(daemon, 400), 6)
+        assert wait_until_all_are_counted(daemon, 2400)["dropped"] == 0
         wait_for(lambda: len(collector.lines) >= 2400)
         sessions = by_session(collector.records()).values()
         assert [[r["sql"] for r in session] for session in sessions] == [texts(400)] * 6
-        assert wait_until_all_are_counted(daemon, 2400)["dropped"] == 0
 
 
 def test_sessions_that_end_while_there_is_no_room_lose_nothing(daemons):
