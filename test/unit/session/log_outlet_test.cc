@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "event/timer.hh"
@@ -203,11 +204,44 @@ TEST_CASE("log outlet: at a session's end what is kept gets the room that there 
     CHECK(log.take(2).size() == 2);
   }
   CHECK(texts(log.take()) == numbers(2, written));
+}
+
+TEST_CASE("log outlet: what a session leaves waits for room without it", "[session]") {
+  MemoryLog log{small(Options::OnFull::Block)};
+  Stage stage{test::log_list(log)};
+  int written = 0;
+  {
+    LogOutlet outlet{*stage.session};
+    written = fill(outlet, log);
+  }
+  session::LogOutlets& outlets = stage.session->services().log_outlets;
+  outlets.retry();
+  Lines taken = log.take();
+  CHECK(texts(taken) == numbers(0, written - 1));
+  outlets.retry();
+  CHECK(texts(log.take()) == numbers(written - 1, written));
+  CHECK(log.counters().dropped == 0);
+}
+
+TEST_CASE("log outlet: what sessions leave is dropped when its time is over, or is too much",
+          "[session]") {
+  MemoryLog log{small(Options::OnFull::Block, Millis{1})};
+  Stage stage{test::log_list(log)};
+  session::LogOutlets& outlets = stage.session->services().log_outlets;
   {
     LogOutlet outlet{*stage.session};
     fill(outlet, log);
   }
+  std::this_thread::sleep_for(Millis{2});
+  outlets.retry();
   CHECK(log.counters().dropped == 1);
+
+  const auto& declared = stage.session->logs->front();
+  const std::string bytes(declared->options.buffer, 'x');
+  outlets.take_over({declared, bytes, 1, Clock::now() + Millis{10000}});
+  CHECK(log.counters().dropped == 1);
+  outlets.take_over({declared, "more", 1, Clock::now() + Millis{10000}});
+  CHECK(log.counters().dropped == 2);
 }
 
 TEST_CASE("log outlet: what can never fit is dropped, not waited for", "[session]") {
