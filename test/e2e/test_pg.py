@@ -209,6 +209,7 @@ def sleepers(daemon, seconds, count):
     return time.monotonic() - begin, answers
 
 
+@pytest.mark.no_reload  # each generation has connections of its own
 def test_one_connection_runs_one_query_at_a_time(script, postgres):
     daemon = script(LOOKUP, workers=1)
     taken, answers = sleepers(daemon, 0.5, 4)
