@@ -62,8 +62,8 @@ def stat(pid: int) -> tuple[float, float]:
     """CPU seconds of the process, and of its children that are gone."""
     try:
         fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
-    except FileNotFoundError:
-        return 0.0, 0.0
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0, 0.0  # it ended while we looked
     own, system, gone, gone_system = map(int, fields[11:15])
     return (own + system) / TICKS, (gone + gone_system) / TICKS
 
