@@ -29,7 +29,8 @@ struct Progress {
   Stop stop;
 };
 
-// Is told what passes through an Exchange, by those who must know more of it than the Exchange keeps.
+// Is told what passes through an Exchange, by those who must know more of it than the Exchange
+// keeps.
 class ExchangeObserver {
  public:
   // A command of the client begins; its payload, the first byte included, follows in pieces.
@@ -73,8 +74,8 @@ class Exchange {
 
   // Follows what the client sent, as many packets as `in` holds. The start of a command that `in`
   // ends in before its fifth byte is not consumed (and Stop::None): come again with more.
-  // Everything else is. pass_first: the command that `in` begins with was intercepted before and may
-  // pass. Throws std::bad_alloc alone.
+  // Everything else is. pass_first: the command that `in` begins with was intercepted before and
+  // may pass. Throws std::bad_alloc alone.
   Progress client(Bytes in, const CommandSet& intercept, bool pass_first = false);
 
   // Follows what the server sent. Everything is consumed unless malformed: then the complete
@@ -173,16 +174,16 @@ class Exchange {
   std::uint32_t head_length_ = 0;  // of that payload's first packet
   std::uint8_t head_bytes_ = 0;
   Mode mode_ = Mode::Commands;
-  bool answering_ = false;      // the first payload of the answer to due_.front() was seen
-  bool sending_due_ = false;    // the client's payload is that of due_.back()
-  bool silent_behind_ = false;  // a command without answer was sent behind due_.back()
-  bool held_back_ = false;      // the client has sent what was not consumed
-  bool said_goodbye_ = false;
-  bool quit_ = false;
-  bool client_broke_ = false;
+  bool answering_ : 1 = false;      // the first payload of the answer to due_.front() was seen
+  bool sending_due_ : 1 = false;    // the client's payload is that of due_.back()
+  bool silent_behind_ : 1 = false;  // a command without answer was sent behind due_.back()
+  bool held_back_ : 1 = false;      // the client has sent what was not consumed
+  bool said_goodbye_ : 1 = false;
+  bool quit_ : 1 = false;
+  bool client_broke_ : 1 = false;
 };
 
 // Every idle session has one.
-static_assert(sizeof(Exchange) <= 144);
+static_assert(sizeof(Exchange) <= 136);
 
 }  // namespace perilune::wire::mysql
