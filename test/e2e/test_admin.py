@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from support.admin import ask, request, scrape
+from support.admin import ask, request, scrape, until
 from support.daemon import PASS_THROUGH, PATIENCE
 from support.raw_client import open_socket
 from support.tcp import receive_all
@@ -31,16 +31,6 @@ def admin(daemon):
 
 def sessions(daemon, arguments=""):
     return ask(admin(daemon), "/sessions" + arguments)["sessions"]
-
-
-def until(condition, seconds=20):
-    deadline = time.monotonic() + seconds * PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def test_status(perilune):

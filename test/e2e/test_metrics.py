@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from support.admin import Metrics, request, scrape
+from support.admin import Metrics, request, scrape, until
 from support.daemon import PASS_THROUGH, PATIENCE
 from support.raw_client import open_socket
 from support.tcp import receive_all
@@ -23,17 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def metrics_of(daemon):
     return scrape(f"{daemon.folder}/metrics")
-
-
-def until(condition, seconds=20):
-    """The first true value; reading a metric just after an answer may be too early."""
-    deadline = time.monotonic() + seconds * PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 class Counted:

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from postgres import PASSWORD, own_postgres
-from support.admin import ask, ctl, scrape
+from support.admin import ask, ctl, scrape, until
 from support.daemon import PATIENCE
 from support.raw_pg_client import EXECUTE, SYNC, RawPgClient, bind, message, parse, query
 from support.tcp import receive_all
@@ -52,17 +52,6 @@ def dead():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         yield "127.0.0.1:%d" % sock.getsockname()[1]
-
-
-def until(condition, seconds=20):
-    """The first true value; reading a number just after an answer may be too early."""
-    deadline = time.monotonic() + seconds * PATIENCE
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def metrics(daemon):

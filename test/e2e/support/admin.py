@@ -6,12 +6,22 @@ import os
 import re
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 from .daemon import PATIENCE, binary
 
 _LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def until(condition, seconds=20):
+    """The first true value: a number that is read just after an answer may not be there yet."""
+    deadline = time.monotonic() + seconds * PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+    return value
 
 
 class UnixConnection(http.client.HTTPConnection):
