@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <iterator>
@@ -67,7 +68,9 @@ void append_notes(std::string& out, const Record& record, const Shown& shown,
 void append_line(std::string& out, const Record& record, const QueryLogOptions& options) {
   const Shown shown{record, options};
   append_time(out, record.time);
-  fmt::format_to(std::back_inserter(out), " {} ", record.session);
+  out.push_back(' ');
+  append_number(out, record.session);
+  out.push_back(' ');
   append_word(out, record.client);
   append_word(out, record.user);
   append_word(out, record.database);
@@ -79,12 +82,24 @@ void append_line(std::string& out, const Record& record, const QueryLogOptions& 
 
 // --- JSON
 
-void append_key(std::string& out, std::string_view key) {
-  out.append(", \"").append(key).append("\": ");
+// `, "name": `, made while compiling.
+template <std::size_t N>
+struct Key {
+  consteval Key(const char (&name)[N]) {
+    const std::string_view around = ", \"\": ";
+    auto out = std::copy_n(around.begin(), 3, text.begin());
+    out = std::copy_n(name, N - 1, out);
+    std::copy(around.begin() + 3, around.end(), out);
+  }
+  std::array<char, N + 5> text{};
+};
+template <Key key>
+constexpr std::string_view operator""_key() noexcept {
+  return {key.text.data(), key.text.size()};
 }
 
 void append_member(std::string& out, std::string_view key, std::string_view text) {
-  append_key(out, key);
+  out.append(key);
   append_json_string(out, text);
 }
 
@@ -93,27 +108,27 @@ void append_if_any(std::string& out, std::string_view key, std::string_view text
 }
 
 void append_who(std::string& out, const Record& record) {
-  append_key(out, "session");
-  out.append(std::to_string(record.session));
-  append_member(out, "protocol", record.protocol);
-  append_member(out, "client", record.client);
-  append_if_any(out, "account", record.account);
-  append_member(out, "user", record.user);
-  append_if_any(out, "database", record.database);
-  append_if_any(out, "server", record.server);
+  out.append("session"_key);
+  append_number(out, record.session);
+  append_member(out, "protocol"_key, record.protocol);
+  append_member(out, "client"_key, record.client);
+  append_if_any(out, "account"_key, record.account);
+  append_member(out, "user"_key, record.user);
+  append_if_any(out, "database"_key, record.database);
+  append_if_any(out, "server"_key, record.server);
 }
 
 void append_what(std::string& out, const Record& record, const Shown& shown,
                  const QueryLogOptions& options) {
-  append_member(out, "kind", record.kind);
-  append_member(out, "sql", shown.sql());
+  append_member(out, "kind"_key, record.kind);
+  append_member(out, "sql"_key, shown.sql());
   if (shown.is_cut()) {
-    append_key(out, "sql_bytes");
-    out.append(std::to_string(record.sql_size));
+    out.append("sql_bytes"_key);
+    append_number(out, record.sql_size);
   }
-  if (record.original_size > 0) append_member(out, "original", shown.original());
+  if (record.original_size > 0) append_member(out, "original"_key, shown.original());
   if (!shown.has_parameters()) return;
-  append_key(out, "parameters");
+  out.append("parameters"_key);
   if (shown.hides_parameters()) {
     append_json_string(out, "***");
     return;
@@ -121,38 +136,38 @@ void append_what(std::string& out, const Record& record, const Shown& shown,
   bool cut = false;
   append_parameters(out, record, options, cut);
   if (!cut) return;
-  append_key(out, "parameters_cut");
+  out.append("parameters_cut"_key);
   out.append("true");
 }
 
 void append_count(std::string& out, std::string_view key,
                   const std::optional<std::uint64_t>& count) {
   if (!count) return;
-  append_key(out, key);
-  out.append(std::to_string(*count));
+  out.append(key);
+  append_number(out, *count);
 }
 
 void append_result(std::string& out, const Record& record, const Shown& shown) {
-  append_key(out, "duration");
+  out.append("duration"_key);
   append_seconds(out, record.duration);
   if (record.answered) {
-    append_key(out, "first");
+    out.append("first"_key);
     append_seconds(out, record.first);
   }
-  append_count(out, "rows", record.rows);
-  append_count(out, "affected", record.affected);
+  append_count(out, "rows"_key, record.rows);
+  append_count(out, "affected"_key, record.affected);
   if (record.error) {
-    append_key(out, "error");
+    out.append("error"_key);
     out.push_back('{');
     if (record.error->code != 0) {
       fmt::format_to(std::back_inserter(out), "\"code\": {}, ", record.error->code);
     }
     out.append("\"sqlstate\": ");
     append_json_string(out, record.error->sqlstate);
-    append_member(out, "message", shown.message());
+    append_member(out, "message"_key, shown.message());
     out.push_back('}');
   }
-  append_key(out, "answered");
+  out.append("answered"_key);
   out.append(record.answered ? "true" : "false");
 }
 

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "util/eight_bytes.hh"
+
 namespace perilune::log {
 
 namespace {
@@ -36,11 +38,24 @@ bool stands_around(std::string_view text, std::size_t there, std::string_view wo
 }
 
 // Every secret that is looked for stands behind one of these, whose rarest letters are F and W.
+bool stands_before_secret(std::string_view text, std::size_t i) noexcept {
+  const int letter = text[i] | 0x20;
+  return (letter == 'f' && stands_around(text, i, "IDENTIFIED", 6)) ||
+         (letter == 'w' && stands_around(text, i, "PASSW", 4));
+}
+
+bool has_rare_letter(std::string_view eight) noexcept {
+  const EightBytes letters = EightBytes::at(eight.data()).with_small_letters();
+  return letters.any_is('f') || letters.any_is('w');
+}
+
 bool may_hold_secret(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const int letter = text[i] | 0x20;
-    if (letter == 'f' && stands_around(text, i, "IDENTIFIED", 6)) return true;
-    if (letter == 'w' && stands_around(text, i, "PASSW", 4)) return true;
+  for (std::size_t begin = 0; begin < text.size(); begin += EightBytes::kSize) {
+    const std::string_view part = text.substr(begin, EightBytes::kSize);
+    if (part.size() == EightBytes::kSize && !has_rare_letter(part)) continue;
+    for (std::size_t i = begin; i < begin + part.size(); ++i) {
+      if (stands_before_secret(text, i)) return true;
+    }
   }
   return false;
 }

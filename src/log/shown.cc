@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <ctime>
 #include <iterator>
@@ -48,22 +49,28 @@ void append_control(std::string& out, char c) {
   }
 }
 
-bool is_plain(char c) noexcept {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= 0x20 && byte < 0x7F && c != '"' && c != '\\';
-}
-
 bool is_control(char c) noexcept {
   const auto byte = static_cast<unsigned char>(c);
   return byte < 0x20 || byte == 0x7F || c == '"' || c == '\\';
+}
+
+constexpr std::int64_t kMicros = 1'000'000;  // in a second
+
+// Of a second: six digits.
+void append_micros(std::string& out, std::int64_t micros) {
+  std::array<char, 6> digits;
+  for (std::size_t i = digits.size(); i-- > 0; micros /= 10) {
+    digits[i] = static_cast<char>('0' + micros % 10);
+  }
+  out.append(digits.data(), digits.size());
 }
 
 struct AppendValue {
   std::string& out;
   std::size_t most;
   void operator()(std::monostate) const { out.append("null"); }
-  void operator()(std::int64_t number) const { out.append(std::to_string(number)); }
-  void operator()(std::uint64_t number) const { out.append(std::to_string(number)); }
+  void operator()(std::int64_t number) const { append_number(out, number); }
+  void operator()(std::uint64_t number) const { append_number(out, number); }
   void operator()(double number) const {
     if (!std::isfinite(number)) return append_json_string(out, fmt::format("{}", number));
     fmt::format_to(std::back_inserter(out), "{}", number);
@@ -109,7 +116,7 @@ std::string_view beginning_of(std::string_view text, std::size_t most) noexcept 
 void append_time(std::string& out, WallTime time) {
   using namespace std::chrono;
   const auto micros = duration_cast<microseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = micros / 1000000;
+  const std::time_t seconds = micros / kMicros;
   thread_local std::time_t last = -1;
   thread_local std::string shown;
   if (seconds != last) {
@@ -119,20 +126,22 @@ void append_time(std::string& out, WallTime time) {
                         parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
     last = seconds;
   }
-  out.append(shown);
-  fmt::format_to(std::back_inserter(out), ".{:06}Z", micros % 1000000);
+  out.append(shown).append(1, '.');
+  append_micros(out, micros % kMicros);
+  out.push_back('Z');
 }
 
 void append_seconds(std::string& out, std::chrono::duration<double> time) {
   const auto micros = std::chrono::round<std::chrono::microseconds>(time).count();
-  fmt::format_to(std::back_inserter(out), "{}.{:06}", micros / 1000000, micros % 1000000);
+  append_number(out, micros / kMicros);
+  out.push_back('.');
+  append_micros(out, micros % kMicros);
 }
 
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
   while (!text.empty()) {
-    const auto plain =
-        static_cast<std::size_t>(std::ranges::find_if_not(text, is_plain) - text.begin());
+    const std::size_t plain = plain_beginning(text, '"');
     out.append(text.substr(0, plain));
     text.remove_prefix(plain);
     if (text.empty()) break;

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <fmt/format.h>
+
+#include <concepts>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -42,6 +45,11 @@ class Shown {
 // The first bytes of a text, not in the middle of a character.
 std::string_view beginning_of(std::string_view text, std::size_t most) noexcept;
 
+template <std::integral Number>
+void append_number(std::string& out, Number number) {
+  const fmt::format_int digits{number};
+  out.append(digits.data(), digits.size());
+}
 // "2026-11-21T19:20:35.123456Z"
 void append_time(std::string& out, WallTime time);
 // "0.001234"

@@ -18,9 +18,9 @@ constexpr std::size_t kMostItems = 256;  // below IOV_MAX
 constexpr std::size_t kMostBytes = 256 * 1024;
 // What comes in small pieces is written together.
 constexpr Millis kGathering{20};
-// …unless some queue could be full before.
+// …unless some queue could be full before: eight times as much still finds room.
 constexpr std::uint64_t kMuch = 1 << 20;
-constexpr std::size_t kLittle = 16 * 1024;
+constexpr std::size_t kLittle = kMuch / 8;
 constexpr Millis kFirstBackOff{100};
 constexpr Millis kLongestBackOff{5000};
 constexpr int kLongestWait = 1000;
@@ -221,9 +221,10 @@ void Writer::wait() {
     if (entry->is_busy) entry->log->sink().wait_for(polled);
   }
   // Many small records become one write; nobody waits for them.
-  const bool has_room = std::ranges::all_of(
-      all, [](const Entry* entry) { return entry->log->options().buffer >= kMuch; });
-  if (has_room && moved_ > 0 && moved_ < kLittle && !finishes_.load()) {
+  const bool may_gather = std::ranges::all_of(all, [](const Entry* entry) {
+    return !entry->has_more && !entry->is_busy && entry->log->options().buffer >= kMuch;
+  });
+  if (may_gather && moved_ > 0 && moved_ < kLittle && !finishes_.load()) {
     ::poll(nullptr, 0, static_cast<int>(kGathering.count()));
   }
   ::poll(polled.data(), polled.size(), millis_to_wait(all, Clock::now()));

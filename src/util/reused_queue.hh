@@ -15,7 +15,7 @@ class ReusedQueue {
   bool empty() const noexcept { return count_ == 0; }
   std::size_t size() const noexcept { return count_; }
   // Counted from the oldest.
-  T& at(std::size_t index) noexcept { return places_[(first_ + index) % places_.size()]; }
+  T& at(std::size_t index) noexcept { return places_[place(first_ + index)]; }
   T& front() noexcept { return at(0); }
   T& back() noexcept { return at(count_ - 1); }
 
@@ -27,7 +27,7 @@ class ReusedQueue {
 
   void pop() noexcept {
     front().clear();
-    first_ = (first_ + 1) % places_.size();
+    first_ = place(first_ + 1);
     if (--count_ == 0 && places_.size() > kKept) {
       places_ = std::vector<T>{};
       first_ = 0;
@@ -42,6 +42,11 @@ class ReusedQueue {
 
  private:
   static constexpr std::size_t kKept = 8;
+
+  // Of a number below twice the size.
+  std::size_t place(std::size_t number) const noexcept {
+    return number < places_.size() ? number : number - places_.size();
+  }
 
   void grow() {
     std::rotate(places_.begin(), places_.begin() + static_cast<std::ptrdiff_t>(first_),

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "util/eight_bytes.hh"
+
 namespace perilune {
 
 namespace {
@@ -86,15 +88,13 @@ void append_character(std::string& out, const Character& c, std::string_view byt
   }
 }
 
-// How many bytes at the front stand for themselves.
-std::size_t plain_bytes(std::string_view text, char quote) noexcept {
-  std::size_t count = 0;
-  while (count < text.size()) {
-    const char c = text[count];
-    if (c < 0x20 || c >= 0x7F || c == '\\' || c == quote) break;
-    ++count;
-  }
-  return count;
+bool is_plain(char c, char quote) noexcept {
+  return c >= 0x20 && c < 0x7F && c != '\\' && c != quote;
+}
+
+bool are_plain(EightBytes bytes, char quote) noexcept {
+  return !bytes.any_beyond_ascii() && !bytes.any_below(0x20) && !bytes.any_is(0x7F) &&
+         !bytes.any_is('\\') && !bytes.any_is(quote);
 }
 
 // Returns how many bytes of `text` were shown.
@@ -103,7 +103,7 @@ std::size_t append_start(std::string& out, std::string_view text, std::size_t ma
   std::size_t shown = 0;
   while (shown < text.size()) {
     const std::string_view plain = text.substr(shown, max_bytes - shown);
-    const std::size_t count = plain_bytes(plain, quote);
+    const std::size_t count = plain_beginning(plain, quote);
     out.append(plain.substr(0, count));
     shown += count;
     if (shown == text.size() || shown == max_bytes) break;
@@ -120,6 +120,16 @@ void append_whole_length(std::string& out, std::size_t length) {
 }
 
 }  // namespace
+
+std::size_t plain_beginning(std::string_view text, char quote) noexcept {
+  std::size_t count = 0;
+  while (text.size() - count >= EightBytes::kSize &&
+         are_plain(EightBytes::at(text.data() + count), quote)) {
+    count += EightBytes::kSize;
+  }
+  while (count < text.size() && is_plain(text[count], quote)) ++count;
+  return count;
+}
 
 void append_escaped(std::string& out, std::string_view text, std::size_t max_bytes) {
   const std::size_t shown = append_start(out, text, max_bytes, 0);

@@ -21,6 +21,10 @@ void append_quoted(std::string& out, std::string_view text,
                    std::size_t max_bytes = kMaxQuotedBytes);
 std::string quoted(std::string_view text, std::size_t max_bytes = kMaxQuotedBytes);
 
+// How many bytes at the front are printable ASCII, and neither a backslash nor this quote (0:
+// none).
+std::size_t plain_beginning(std::string_view text, char quote) noexcept;
+
 // RFC 3629; the empty text is.
 bool is_utf8(std::string_view text) noexcept;
 

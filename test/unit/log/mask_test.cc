@@ -77,6 +77,12 @@ TEST_CASE("mask: the words are found wherever they stand", "[log]") {
     CAPTURE(sql);
     CHECK_FALSE(mask_passwords(sql, {}).changed);
   }
+  for (std::size_t before = 0; before < 20; ++before) {
+    for (const char* word : {"identified by", "PASSWORD ="}) {
+      const std::string sql = std::string(before, '.') + ' ' + word + " 'x'";
+      if (!mask_passwords(sql, {}).changed) FAIL_CHECK(sql);
+    }
+  }
 }
 
 TEST_CASE("mask: strings between dollars", "[log]") {

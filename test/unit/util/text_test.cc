@@ -64,3 +64,20 @@ TEST_CASE("is_utf8: whole characters of RFC 3629 alone", "[util]") {
   CHECK_FALSE(is_utf8("\xc0\x80"));
   CHECK_FALSE(is_utf8("\xed\xa0\x80"));
 }
+
+TEST_CASE("plain_beginning: every byte at every place", "[util]") {
+  constexpr std::string_view kAround = "ABCxyz 0123456789~!";
+  for (int value = 0; value < 256; ++value) {
+    const char byte = static_cast<char>(value);
+    for (std::size_t at = 0; at <= kAround.size(); ++at) {
+      std::string text{kAround};
+      text.insert(at, 1, byte);
+      const bool is_plain = value >= 0x20 && value < 0x7F && byte != '\\' && byte != '"';
+      const std::size_t expected = is_plain ? text.size() : at;
+      if (plain_beginning(text, '"') != expected) FAIL_CHECK("byte " << value << " at " << at);
+    }
+  }
+  CHECK(plain_beginning("say \"x\"", 0) == 7);
+  CHECK(plain_beginning("say \"x\"", '"') == 4);
+  CHECK(plain_beginning("", 0) == 0);
+}
