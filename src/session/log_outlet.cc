@@ -71,6 +71,10 @@ LogOutlet::~LogOutlet() {
 
 // --- what is wanted
 
+bool LogOutlet::is_wanted(Session& session) noexcept {
+  return session.logs || session.hooks().has_on_log();
+}
+
 std::uint64_t LogOutlet::max_statement() const noexcept {
   std::uint64_t most = session_.hooks().has_on_log() ? kUsualStatement : 0;
   if (!session_.logs) return most;

@@ -61,6 +61,9 @@ class LogOutlet {
   LogOutlet& operator=(const LogOutlet&) = delete;
   ~LogOutlet();  // what is kept still gets the place that there is
 
+  // Whether anything of this session is to be logged by now.
+  static bool is_wanted(Session& session) noexcept;
+
   // Fills in who the session is.
   void write(log::Record& record);
   // What the client has sent, for logs of this format.

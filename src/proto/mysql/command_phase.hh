@@ -14,8 +14,10 @@
 #include "proto/mysql/kill.hh"
 #include "proto/mysql/own_answers.hh"
 #include "proto/mysql/statement_log.hh"
+#include "session/log_slot.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
+#include "session/statement_times.hh"
 #include "session/tap.hh"
 #include "wire/mysql/exchange.hh"
 #include "wire/mysql/framing.hh"
@@ -69,8 +71,6 @@ class CommandPhase final : private session::Tap, private session::Ending {
   Look hold(Held::What what, const wire::mysql::Extent& extent,
             session::StatementDecision decision = {});
   bool gather(std::uint64_t size);
-  void mind_time(bool was_idle) noexcept;
-  void note_answers(std::size_t count) noexcept;
   void note_statement(Bytes data);
   void note(Bytes payload);
   void note_database();
@@ -78,8 +78,6 @@ class CommandPhase final : private session::Tap, private session::Ending {
   void mind_escapes() noexcept;
   CommandStart start_for_log() const;
   void log_own_answer(const CommandStart& command);
-  void log_raw(Bytes data);
-  bool is_log_blocked() const noexcept;
   bool is_changing() const noexcept;
   bool is_answered() const noexcept;
 
@@ -121,18 +119,17 @@ class CommandPhase final : private session::Tap, private session::Ending {
   wire::mysql::Exchange exchange_;
   session::Pump pump_;
   const wire::mysql::CommandSet* looked_at_;
-  stats::NodeCells* node_;         // null: the server is of no cluster
-  Clock::time_point busy_since_;  // what the server answers now; only if times_
+  stats::NodeCells* node_;  // null: the server is of no cluster
+  session::StatementTimes times_;
   std::size_t pass_ = 0;  // bytes at the client's front that were looked at and may pass
   std::unique_ptr<Held> held_;
   std::unique_ptr<OwnAnswers> own_;  // from the first one
-  std::unique_ptr<StatementLog> log_;  // from the moment that there is anything to log
+  session::LogSlot<StatementLog> log_;
   std::unique_ptr<session::MemoryBudget::Share> gathered_;
   std::unique_ptr<std::string> changing_to_;  // the database, until the server has answered
   std::unique_ptr<event::Deadline> idle_;     // of the listener's idle_timeout, if it has one
   std::uint64_t idle_seen_ = 0;               // bytes at the last look
   wire::mysql::Stop client_stop_ = wire::mysql::Stop::None;
-  const bool times_;
   bool server_malformed_ = false;
   bool awaiting_ = false;  // the answers before that to the held command
   bool refused_ = false;   // a change of user, since when nothing else was asked for

@@ -45,7 +45,7 @@ Verdict CommandPhase::from_client(Bytes data) {
     return {0, undecided ? Verdict::Then::Hold : Verdict::Then::Wait};
   }
   if (is_changing()) return {0, Verdict::Then::Wait};
-  if (log_) log_->bytes_arrived();
+  log_.bytes_arrived();
   const bool waits_for_answers = log_ && log_->is_full() && exchange_.client_at_border();
   if (waits_for_answers) return {0, Verdict::Then::Wait};
   if (session_.listener().notes_statements) note_statement(data);
@@ -73,9 +73,9 @@ Verdict CommandPhase::from_client(Bytes data) {
   count_statements(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
   if (node_ != nullptr) node_->to_server.add(progress.consumed);
-  mind_time(was_idle);
+  if (was_idle && exchange_.outstanding() > 0) times_.begin();
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
-  log_raw(data.first(progress.consumed));
+  log_.write_raw(data.first(progress.consumed));
   return verdict_on_client(progress);
 }
 
@@ -84,7 +84,7 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
   switch (progress.stop) {
     case wire::Stop::None: {
       const bool over = session_.is_draining() && is_quiet();
-      const bool stops = over || is_log_blocked();
+      const bool stops = over || log_.is_blocked();
       return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
     }
     case wire::Stop::Full:
@@ -97,12 +97,12 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
 }
 
 Verdict CommandPhase::from_server(Bytes data) {
-  if (log_) log_->bytes_arrived();
+  log_.bytes_arrived();
   const std::size_t owed = exchange_.outstanding();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
   if (node_ != nullptr) node_->from_server.add(progress.consumed);
-  if (times_ && exchange_.outstanding() < owed) note_answers(owed - exchange_.outstanding());
+  times_.end(owed - std::min(owed, exchange_.outstanding()));
   mind_escapes();
   if (progress.stop == wire::Stop::Malformed) {
     server_malformed_ = true;
@@ -111,14 +111,12 @@ Verdict CommandPhase::from_server(Bytes data) {
   if (is_changing() && is_answered()) note_database();
   const bool awaited = (awaiting_ && is_answered()) || (session_.is_draining() && is_quiet());
   const bool is_asking = held_ && held_->what == Held::What::Undecided;
-  const bool stops = awaited || (is_log_blocked() && !is_asking);
+  const bool stops = awaited || (log_.is_blocked() && !is_asking);
   return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
 }
 
-// Statements of sessions without a log cost this much more.
 void CommandPhase::mind_log() {
-  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
-  log_ = std::make_unique<StatementLog>(session_, exchange_.outstanding());
+  if (!log_.mind(session_, exchange_.outstanding())) return;
   exchange_.set_observer(log_.get());
   mind_escapes();
 }
@@ -128,25 +126,13 @@ void CommandPhase::mind_escapes() noexcept {
   log_->set_backslash_escapes((exchange_.status() & wire::status::kNoBackslashEscapes) == 0);
 }
 
-// Of the held command, before it is taken off; with all of it for those who want the bytes.
+// Of the held command, before it is taken off.
 CommandStart CommandPhase::start_for_log() const {
-  if (!log_) return {};
-  const Bytes input = client_.input();
-  const wire::Extent extent = wire::extent_of(input);
-  if (extent.complete) log_->outlet().write_raw(input.first(extent.bytes));
-  return log_->start_of(input);
+  return log_ ? log_->start_of(client_.input()) : CommandStart{};
 }
 
 void CommandPhase::log_own_answer(const CommandStart& command) {
   if (log_) log_->answered_here(command, own_->outcome());
-}
-
-void CommandPhase::log_raw(Bytes data) {
-  if (log_) log_->outlet().write_raw(data);
-}
-
-bool CommandPhase::is_log_blocked() const noexcept {
-  return log_ && log_->outlet().is_blocked();
 }
 
 void CommandPhase::count_statements(std::uint32_t more) noexcept {
@@ -157,20 +143,6 @@ void CommandPhase::count_statements(std::uint32_t more) noexcept {
 }
 
 // --- for those who look on
-
-// The time of a statement begins when nothing else is before it.
-void CommandPhase::mind_time(bool was_idle) noexcept {
-  if (times_ && was_idle && exchange_.outstanding() > 0) busy_since_ = Clock::now();
-}
-
-// Answers that ended together: the first has taken the time.
-void CommandPhase::note_answers(std::size_t count) noexcept {
-  const auto now = Clock::now();
-  stats::Histogram& seconds = session_.metrics().statement_seconds;
-  seconds.observe(now - busy_since_);
-  for (std::size_t i = 1; i < count; ++i) seconds.observe({});
-  busy_since_ = now;
-}
 
 // Of several that come at once, the first.
 void CommandPhase::note_statement(Bytes data) {
@@ -218,7 +190,8 @@ CommandPhase::Look CommandPhase::look_into(Bytes ahead) {
   const wire::Extent extent = wire::extent_of(ahead);
   if (extent.payload > session_.options().max_query + 1) {
     session_.metrics().statements_too_long.add();
-    return hold(Held::What::Decided, extent, refusal_of(too_long_err(session_.options().max_query)));
+    return hold(Held::What::Decided, extent,
+                refusal_of(too_long_err(session_.options().max_query)));
   }
   if (!extent.complete) {
     if (gather(extent.payload)) return Look::IsIncomplete;

@@ -138,7 +138,7 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
   const bool was_idle = exchange_.outstanding() == 0;
   const auto last = static_cast<std::uint8_t>(sequence - 1);
   exchange_.forwarded(static_cast<wire::Command>(payload.front()), last);
-  mind_time(was_idle);
+  if (was_idle && exchange_.outstanding() > 0) times_.begin();
   if (exchange_.client_broke()) broken();
 }
 

@@ -23,9 +23,7 @@ using wire::Command;
 
 namespace {
 
-Command command_of(const Buffer& command) noexcept {
-  return static_cast<Command>(command.front());
-}
+Command command_of(const Buffer& command) noexcept { return static_cast<Command>(command.front()); }
 
 std::string_view text_of(const Buffer& command) noexcept {
   return as_text(Bytes{command}.subspan(1));
@@ -85,7 +83,7 @@ event::Task<> ServedPhase::handle(Arrival arrival) {
   } else if (arrival == Arrival::Command) {
     co_await handle_command();
   } else {
-    mind_log();
+    log_.mind(session_, 0);
     const CommandStart start = start_for_log();
     Channel channel{client_, "Client"};
     const std::uint64_t skipped = co_await channel.skip();
@@ -111,7 +109,7 @@ event::Task<> ServedPhase::handle_command() {
     co_await change_user();
     co_return;
   }
-  mind_log();
+  log_.mind(session_, 0);
   CommandStart start = start_for_log();
   Channel channel{client_, "Client"};
   Buffer command = co_await channel.receive(session_.options().max_query + 1);
@@ -129,23 +127,14 @@ event::Task<> ServedPhase::handle_command() {
   } else {
     answer(command, decision);
   }
-  mind_log();  // what the callback has decided counts for this statement
+  log_.mind(session_, 0);  // what the callback has decided counts for this statement
   if (!log_) co_return;
   if (start.bytes.empty()) start = {command, command.size()};
   log_->answered_here(start, answers_.outcome());
 }
 
-void ServedPhase::mind_log() {
-  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
-  log_ = std::make_unique<StatementLog>(session_, 0);
-}
-
 CommandStart ServedPhase::start_for_log() const {
-  if (!log_) return {};
-  const Bytes input = client_.input();
-  const wire::Extent extent = wire::extent_of(input);
-  if (extent.complete) log_->outlet().write_raw(input.first(extent.bytes));
-  return log_->start_of(input);
+  return log_ ? log_->start_of(client_.input()) : CommandStart{};
 }
 
 event::Task<> ServedPhase::change_user() {

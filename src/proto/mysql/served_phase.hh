@@ -10,6 +10,7 @@
 #include "proto/mysql/kill.hh"
 #include "proto/mysql/own_answers.hh"
 #include "proto/mysql/statement_log.hh"
+#include "session/log_slot.hh"
 #include "session/session.hh"
 #include "wire/mysql/protocol.hh"
 
@@ -42,7 +43,6 @@ class ServedPhase final : private session::Ending {
   void answer_statement(const Buffer& command);
   void answer_by_ourselves(const Buffer& command);
   void refuse_unseen(Arrival arrival);
-  void mind_log();
   CommandStart start_for_log() const;
 
   void say_farewell(session::StopReason reason) override;
@@ -55,7 +55,7 @@ class ServedPhase final : private session::Ending {
   Connection connection_;
   std::unique_ptr<Connection> next_;  // after a change of user
   OwnAnswers answers_;
-  std::unique_ptr<StatementLog> log_;  // from the moment that there is anything to log
+  session::LogSlot<StatementLog> log_;
   std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
   std::uint8_t sequence_ = 0;              // of the answer that is due
   bool waits_for_command_ = false;

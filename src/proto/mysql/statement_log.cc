@@ -51,10 +51,6 @@ bool executes(Command command) noexcept {
 
 Command command_of(Bytes payload) noexcept { return static_cast<Command>(payload.front()); }
 
-void add(std::optional<std::uint64_t>& sum, std::uint64_t more) noexcept {
-  sum = sum.value_or(0) + more;
-}
-
 }  // namespace
 
 // --- statements on their way
@@ -68,7 +64,7 @@ void LoggedStatement::clear() noexcept {
 }
 
 std::size_t LoggedStatement::cost() const noexcept {
-  std::size_t sum = payload.size() + original.size();
+  std::size_t sum = payload.size() + course.original.size();
   if (command == Command::StmtPrepare && prepared) sum += prepared->text.size();
   for (const auto& [number, data] : long_data) sum += data.size();
   return sum;
@@ -98,37 +94,27 @@ void StatementLog::command_begins(Command command) {
   is_arriving_ = true;
   is_silent_ = wire::answer_form(command) == wire::AnswerForm::None;
   if (!is_silent_) due_.push().command = command;
-  most_ = worth_gathering(command);
-  gathered_.clear();
-  size_ = 0;
+  gathering_.begin(worth_gathering(command));
 }
 
 void StatementLog::command_bytes(Bytes piece) {
-  if (!is_arriving_) return;
-  size_ += piece.size();
-  const std::size_t room = most_ - std::min(most_, gathered_.size());
-  const Bytes part = piece.first(std::min(room, piece.size()));
-  const std::size_t needed = gathered_.size() + part.size();
-  if (needed > gathered_.capacity()) {
-    gathered_.reserve(std::min(most_, std::max(needed, 2 * gathered_.capacity())));
-  }
-  gathered_.append(as_text(part));
+  if (is_arriving_) gathering_.take(piece);
 }
 
 void StatementLog::command_ends() {
   if (!std::exchange(is_arriving_, false)) return;
-  if (is_silent_) return note_silent(as_bytes(gathered_));
+  if (is_silent_) return note_silent(as_bytes(gathering_.kept()), gathering_.size());
   LoggedStatement& statement = due_.back();
-  statement.payload.swap(gathered_);
-  statement.size = size_;
+  statement.payload.swap(gathering_.kept());
+  statement.size = gathering_.size();
   make(statement);
   held_ += statement.cost();
 }
 
-void StatementLog::note_silent(Bytes payload) {
+void StatementLog::note_silent(Bytes payload, std::uint64_t size) {
   const Command command = command_of(payload);
   if (command == Command::StmtSendLongData && outlet_.wants_parameters()) {
-    texts_.add_long_data(payload, size_, outlet_.max_statement());
+    texts_.add_long_data(payload, size, outlet_.max_statement());
   }
   if (command != Command::StmtClose) return;
   if (const auto id = wire::decode_statement_id(payload)) texts_.close(*id);
@@ -138,8 +124,8 @@ void StatementLog::note_silent(Bytes payload) {
 void StatementLog::make(LoggedStatement& statement) {
   statement.command = command_of(as_bytes(statement.payload));
   statement.kind = kind_of(statement.command);
-  statement.time = std::chrono::system_clock::now();
-  statement.sent = now_;
+  statement.course.time = std::chrono::system_clock::now();
+  statement.course.sent = now_;
   statement.backslash_escapes = backslash_escapes_;
   if (executes(statement.command)) make_execution(statement);
   if (statement.command == Command::ResetConnection) texts_.clear();
@@ -161,15 +147,17 @@ void StatementLog::make_execution(LoggedStatement& statement) {
   statement.cuts_long_data = std::exchange(statement.prepared->cuts_long_data, false);
 }
 
-CommandStart StatementLog::start_of(Bytes input) const {
+CommandStart StatementLog::start_of(Bytes input) {
   CommandStart start;
+  const wire::Extent extent = wire::extent_of(input);
+  if (extent.complete) outlet_.write_raw(input.first(extent.bytes));
   const wire::PacketHeader header = wire::decode_header(input);
   const Bytes body = input.subspan(wire::kHeaderSize);
   const std::size_t here = std::min<std::size_t>(header.length, body.size());
   if (here == 0) return start;
   const std::size_t most = worth_gathering(command_of(body));
   append(start.bytes, body.first(std::min(here, most)));
-  start.size = wire::extent_of(input).payload;
+  start.size = extent.payload;
   return start;
 }
 
@@ -181,11 +169,11 @@ void StatementLog::replaced(const CommandStart& original, Bytes sent) {
   statement.size = sent.size();
   make(statement);
   if (has_text(command_of(original.bytes))) {
-    statement.original = as_text(Bytes{original.bytes}.subspan(1));
-    statement.original_size = original.size - 1;
+    statement.course.original = as_text(Bytes{original.bytes}.subspan(1));
+    statement.course.original_size = original.size - 1;
   } else {
-    statement.original = wire::describe_command(original.bytes);
-    statement.original_size = statement.original.size();
+    statement.course.original = wire::describe_command(original.bytes);
+    statement.course.original_size = statement.course.original.size();
   }
   held_ += statement.cost();
 }
@@ -193,16 +181,15 @@ void StatementLog::replaced(const CommandStart& original, Bytes sent) {
 void StatementLog::answered_here(const CommandStart& command, const OwnAnswers::Outcome& outcome) {
   if (command.bytes.empty()) return;
   bytes_arrived();
-  size_ = command.size;
   const bool is_silent = wire::answer_form(command_of(command.bytes)) == wire::AnswerForm::None;
-  if (is_silent) return note_silent(command.bytes);
+  if (is_silent) return note_silent(command.bytes, command.size);
   LoggedStatement statement;
   statement.payload = as_text(command.bytes);
   statement.size = command.size;
   make(statement);
-  statement.first = now_;
-  statement.rows = outcome.rows;
-  statement.affected = outcome.affected;
+  statement.course.answer_begins(now_);
+  statement.course.rows = outcome.rows;
+  statement.course.affected = outcome.affected;
   statement.error = outcome.error;
   statement.id = outcome.prepared;
   statement.count = outcome.parameters;
@@ -213,7 +200,7 @@ void StatementLog::answered_here(const CommandStart& command, const OwnAnswers::
 
 void StatementLog::answer_piece(Bytes piece) {
   if (due_.empty()) return;
-  if (!due_.front().first) due_.front().first = now_;
+  due_.front().course.answer_begins(now_);
   const bool is_error = !piece_.empty() || wire::is_err(piece);
   const std::size_t room = kLongestError - std::min(kLongestError, piece_.size());
   if (is_error) append(piece_, piece.first(std::min(room, piece.size())));
@@ -223,7 +210,7 @@ void StatementLog::answer_payload(Bytes head, Part part) {
   const Buffer pieces = std::exchange(piece_, {});
   if (due_.empty()) return;
   LoggedStatement& statement = due_.front();
-  if (!statement.first) statement.first = now_;
+  statement.course.answer_begins(now_);
   if (wire::is_err(head) && !wire::is_progress_report(head)) {
     if (auto err = wire::decode_err(pieces.empty() ? head : Bytes{pieces})) {
       statement.error = *std::move(err);
@@ -231,8 +218,8 @@ void StatementLog::answer_payload(Bytes head, Part part) {
     return;
   }
   if (part.is_head) take_head(statement, head);
-  if (part.begins_rows) add(statement.rows, 0);
-  if (part.is_row) add(statement.rows, 1);
+  if (part.begins_rows) statement.course.add_rows(0);
+  if (part.is_row) statement.course.add_rows(1);
 }
 
 // OK, also in the place of a result that has no rows; "COM_STMT_PREPARE_OK".
@@ -245,12 +232,12 @@ void StatementLog::take_head(LoggedStatement& statement, Bytes head) const {
     in.u16();  // columns
     statement.count = in.u16();
   } else if ((first == wire::kOkHeader || first == wire::kEofHeader) && !is_eof) {
-    add(statement.affected, in.lenenc());
+    statement.course.add_affected(in.lenenc());
   }
 }
 
 void StatementLog::rows(std::size_t count) {
-  if (!due_.empty()) add(due_.front().rows, count);
+  if (!due_.empty()) due_.front().course.add_rows(count);
 }
 
 void StatementLog::answered() {
@@ -292,7 +279,7 @@ void StatementLog::write(LoggedStatement& statement, bool was_answered) {
   const bool by_number = executes(statement.command);
   std::string made;
   log::Record record;
-  record.time = statement.time;
+  statement.course.describe(record, now_);
   record.kind = statement.kind;
   if (statement.prepared) {
     record.sql = statement.prepared->text;
@@ -305,14 +292,8 @@ void StatementLog::write(LoggedStatement& statement, bool was_answered) {
     record.sql = made;
     record.sql_size = made.size();
   }
-  record.original = statement.original;
-  record.original_size = statement.original_size;
   record.parameters = parameters.rows;
   record.parameters_cut = parameters.cut;
-  record.duration = now_ - statement.sent;
-  record.first = statement.first.value_or(now_) - statement.sent;
-  record.rows = statement.rows;
-  record.affected = statement.affected;
   if (statement.error) {
     record.error = log::RecordError{statement.error->code, statement.error->sql_state,
                                     statement.error->message};

@@ -9,6 +9,7 @@
 #include "proto/mysql/prepared_texts.hh"
 #include "session/log_outlet.hh"
 #include "session/session.hh"
+#include "session/statement_course.hh"
 #include "util/bytes.hh"
 #include "util/clock.hh"
 #include "util/reused_queue.hh"
@@ -36,16 +37,10 @@ struct LoggedStatement {
   std::uint32_t id = 0;     // of that
   std::string payload;      // the beginning of the command
   std::uint64_t size = 0;   // of all of it
-  std::string original;     // what the client has sent, where the server got something else
-  std::uint64_t original_size = 0;
   PreparedTexts::Shared prepared;
   PreparedTexts::LongData long_data;
   bool cuts_long_data = false;
-  WallTime time{};
-  Clock::time_point sent{};
-  std::optional<Clock::time_point> first;
-  std::optional<std::uint64_t> rows;
-  std::optional<std::uint64_t> affected;
+  session::StatementCourse course;
   std::optional<wire::mysql::Err> error;
 };
 
@@ -71,8 +66,9 @@ class StatementLog final : public wire::mysql::ExchangeObserver {
   void replaced(const CommandStart& original, Bytes sent);
   // …or the proxy has answered it.
   void answered_here(const CommandStart& command, const OwnAnswers::Outcome& outcome);
-  // Of the command at the front of a stream, before it is taken off.
-  CommandStart start_of(Bytes input) const;
+  // Of the command at the front of a stream, before it is taken off. Those who want the client's
+  // bytes get them.
+  CommandStart start_of(Bytes input);
 
   void command_begins(wire::mysql::Command command) override;
   void command_bytes(Bytes piece) override;
@@ -88,7 +84,7 @@ class StatementLog final : public wire::mysql::ExchangeObserver {
   std::size_t worth_gathering(wire::mysql::Command command) const noexcept;
   void make(LoggedStatement& statement);
   void make_execution(LoggedStatement& statement);
-  void note_silent(Bytes payload);
+  void note_silent(Bytes payload, std::uint64_t size);
   void take_head(LoggedStatement& statement, Bytes head) const;
   void end(LoggedStatement& statement, bool was_answered);
   void write(LoggedStatement& statement, bool was_answered);
@@ -99,9 +95,7 @@ class StatementLog final : public wire::mysql::ExchangeObserver {
   ReusedQueue<LoggedStatement> due_;
   std::size_t held_ = 0;
   Clock::time_point now_ = Clock::now();
-  std::string gathered_;    // of the command that arrives
-  std::uint64_t size_ = 0;  // of it so far
-  std::size_t most_ = 0;    // to gather of it
+  session::Gathering gathering_;  // of the command that arrives
   bool is_arriving_ = false;
   bool is_silent_ = false;  // it has no answer, and no place
   bool backslash_escapes_ = true;

@@ -20,7 +20,7 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
       pump_(client_, *connection_.server, *this, session.traffic),
       looked_at_(&messages_to_look_at(session.hooks())),
       node_(session.node_metrics()),
-      times_(session.listener().times_statements) {
+      times_(session.listener().times_statements ? &session.metrics().statement_seconds : nullptr) {
   exchange_.set_status(connection_.status);
   session_.set_ending(this);
   session_.enter(session::Phase::Commands);
@@ -43,7 +43,7 @@ bool CommandPhase::may_run() {
 
 event::Task<bool> CommandPhase::go_on(PumpEnd end) {
   if (is_over(end)) co_return false;
-  if (is_log_blocked()) {
+  if (log_.is_blocked()) {
     co_await log_->outlet().settle();
   }
   if (waits_for_answers() && exchange_.needs_flush()) send_flush();

@@ -12,9 +12,11 @@
 #include "proto/postgres/own_answers.hh"
 #include "proto/postgres/statement_log.hh"
 #include "session/idle_watch.hh"
+#include "session/log_slot.hh"
 #include "session/memory_budget.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
+#include "session/statement_times.hh"
 #include "session/tap.hh"
 #include "util/clock.hh"
 #include "wire/postgres/exchange.hh"
@@ -68,13 +70,9 @@ class CommandPhase final : private session::Tap, private session::Ending {
   bool gather(std::uint64_t size);
   void note(wire::postgres::FrontendTag tag, Bytes body);
   void note_statement(Bytes data);
-  void mind_time(bool was_idle) noexcept;
-  void note_answers(std::uint32_t count) noexcept;
   void mind_log();
   MessageStart start_for_log() const;
   void log_own_answer(const MessageStart& message);
-  void log_raw(Bytes data);
-  bool is_log_blocked() const noexcept;
   bool waits_for_answers() const noexcept;
   bool is_answered() const noexcept;
 
@@ -119,17 +117,16 @@ class CommandPhase final : private session::Tap, private session::Ending {
   wire::postgres::Exchange exchange_;
   session::Pump pump_;
   const wire::postgres::MessageSet* looked_at_;
-  stats::NodeCells* node_;        // null: the server is of no cluster
-  Clock::time_point busy_since_;  // what the server answers now; only if times_
+  stats::NodeCells* node_;  // null: the server is of no cluster
+  session::StatementTimes times_;
   std::unique_ptr<Held> held_;
-  std::unique_ptr<OwnAnswers> own_;    // from the first one
-  std::unique_ptr<StatementLog> log_;  // from the moment that there is anything to log
+  std::unique_ptr<OwnAnswers> own_;  // from the first one
+  session::LogSlot<StatementLog> log_;
   std::unique_ptr<session::MemoryBudget::Share> gathered_;
   std::unique_ptr<session::IdleWatch> idle_;  // null: the listener has no idle_timeout
   std::uint64_t busy_looks_ = 0;              // of it, while it was not the client's turn
   std::size_t dropped_ = 0;                   // bytes at the client's front that nobody answers
   wire::postgres::Stop client_stop_ = wire::postgres::Stop::None;
-  const bool times_;
   bool passes_ = false;  // the message at the client's front was looked at
   bool drops_ = false;   // the client's messages up to Sync, after an error of ours
   bool server_malformed_ = false;

@@ -30,7 +30,7 @@ Verdict CommandPhase::from_client(Bytes data) {
     return {0, undecided ? Verdict::Then::Hold : Verdict::Then::Wait};
   }
   if (drops_) return drop(data);
-  if (log_) log_->bytes_arrived();
+  log_.bytes_arrived();
   if (waits_for_answers()) {
     return {0, exchange_.needs_flush() ? Verdict::Then::Stop : Verdict::Then::Wait};
   }
@@ -55,9 +55,9 @@ Verdict CommandPhase::from_client(Bytes data) {
   count_forwarded(exchange_.commands() - before);
   session_.metrics().client_bytes.add(progress.consumed);
   if (node_ != nullptr) node_->to_server.add(progress.consumed);
-  mind_time(was_idle);
+  if (was_idle && exchange_.outstanding() > 0) times_.begin();
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
-  log_raw(data.first(progress.consumed));
+  log_.write_raw(data.first(progress.consumed));
   return verdict_on_client(progress);
 }
 
@@ -66,7 +66,7 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
   switch (progress.stop) {
     case wire::Stop::None: {
       const bool over = session_.is_draining() && is_quiet();
-      const bool stops = over || is_log_blocked();
+      const bool stops = over || log_.is_blocked();
       return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
     }
     case wire::Stop::Full:
@@ -82,7 +82,7 @@ Verdict CommandPhase::verdict_on_client(const wire::Progress& progress) {
 Verdict CommandPhase::drop(Bytes data) {
   const wire::Progress progress = exchange_.discard(data);
   dropped_ = progress.consumed;
-  log_raw(data.first(dropped_));
+  log_.write_raw(data.first(dropped_));
   client_stop_ = progress.stop;
   if (progress.stop == wire::Stop::Intercept) drops_ = false;
   const bool nothing = dropped_ == 0 && progress.stop == wire::Stop::None;
@@ -90,28 +90,26 @@ Verdict CommandPhase::drop(Bytes data) {
 }
 
 Verdict CommandPhase::from_server(Bytes data) {
-  if (log_) log_->bytes_arrived();
+  log_.bytes_arrived();
   const std::uint32_t before = exchange_.answered();
   const wire::Progress progress = exchange_.server(data);
   session_.metrics().server_bytes.add(progress.consumed);
   if (node_ != nullptr) node_->from_server.add(progress.consumed);
-  if (times_ && exchange_.answered() != before) note_answers(exchange_.answered() - before);
+  times_.end(exchange_.answered() - before);
   if (progress.stop == wire::Stop::Malformed) {
     server_malformed_ = true;
     return {progress.consumed, Verdict::Then::Stop};
   }
   const bool awaited = (awaiting_ && is_answered()) || (session_.is_draining() && is_quiet());
   const bool is_asking = held_ && held_->what == Held::What::Undecided;
-  const bool stops = awaited || (is_log_blocked() && !is_asking);
+  const bool stops = awaited || (log_.is_blocked() && !is_asking);
   return {progress.consumed, stops ? Verdict::Then::Stop : Verdict::Then::Continue};
 }
 
 // --- logs
 
 void CommandPhase::mind_log() {
-  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
-  log_ = std::make_unique<StatementLog>(session_, exchange_.outstanding());
-  exchange_.set_observer(log_.get());
+  if (log_.mind(session_, exchange_.outstanding())) exchange_.set_observer(log_.get());
 }
 
 // Of the held message, before it is taken off; with all of it for those who want the bytes.
@@ -126,12 +124,6 @@ void CommandPhase::log_own_answer(const MessageStart& message) {
   if (log_) log_->answered_here(message, own_->outcome());
 }
 
-void CommandPhase::log_raw(Bytes data) {
-  if (log_) log_->outlet().write_raw(data);
-}
-
-bool CommandPhase::is_log_blocked() const noexcept { return log_ && log_->outlet().is_blocked(); }
-
 // The data of a COPY takes no memory, and ends what the log holds.
 bool CommandPhase::waits_for_answers() const noexcept {
   return log_ && log_->is_full() && exchange_.client_at_border() && !exchange_.copying_in();
@@ -142,20 +134,6 @@ bool CommandPhase::is_answered() const noexcept {
 }
 
 // --- for those who look on
-
-// The time of a statement begins when nothing else is before it.
-void CommandPhase::mind_time(bool was_idle) noexcept {
-  if (times_ && was_idle && exchange_.outstanding() > 0) busy_since_ = Clock::now();
-}
-
-// Answers that ended together: the first has taken the time.
-void CommandPhase::note_answers(std::uint32_t count) noexcept {
-  const auto now = Clock::now();
-  stats::Histogram& seconds = session_.metrics().statement_seconds;
-  seconds.observe(now - busy_since_);
-  for (std::uint32_t i = 1; i < count; ++i) seconds.observe({});
-  busy_since_ = now;
-}
 
 // Of several that come at once, the first. The data of a COPY is none.
 void CommandPhase::note_statement(Bytes data) {

@@ -106,7 +106,7 @@ void CommandPhase::forward(Bytes messages, FrontendTag tag) {
   if (node_ != nullptr) node_->to_server.add(messages.size());
   const bool was_idle = exchange_.outstanding() == 0;
   exchange_.forwarded(tag, messages.subspan(wire::kHeaderSize));
-  mind_time(was_idle);
+  if (was_idle && exchange_.outstanding() > 0) times_.begin();
 }
 
 event::Task<> CommandPhase::replace(const Held& held) {

@@ -10,21 +10,39 @@ namespace {
 // What a name takes besides its texts.
 constexpr std::size_t kOverhead = 256;
 
-template <typename Map>
-auto find_in(const Map& map, std::string_view name) -> decltype(map.begin()->second.value) {
-  const auto found = map.find(name);
-  if (found == map.end()) return nullptr;
-  return found->second.value;
-}
+// Of memory that the next portal may have.
+constexpr std::size_t kKeptBytes = 4096;
 
 }  // namespace
 
+template <typename Shared>
+Shared NamedTexts::find(const Names<Shared>& names, std::string_view name) {
+  if (name.empty()) return names.unnamed.value;
+  const auto found = names.named.find(name);
+  return found != names.named.end() ? found->second.value : nullptr;
+}
+
 NamedTexts::SharedStatement NamedTexts::statement(std::string_view name) const {
-  return find_in(statements_, name);
+  return find(statements_, name);
 }
 
 NamedTexts::SharedPortal NamedTexts::portal(std::string_view name) const {
-  return find_in(portals_, name);
+  return find(portals_, name);
+}
+
+NamedTexts::SharedPortal NamedTexts::make_portal() {
+  clear_spare();
+  if (!spare_ || spare_.use_count() > 1) spare_ = std::make_shared<Portal>();
+  return spare_;
+}
+
+// Nobody has it: what it knows is of no use, and much memory would be too much.
+void NamedTexts::clear_spare() noexcept {
+  if (!spare_ || spare_.use_count() > 1) return;
+  if (spare_->values.capacity() > kKeptBytes) return spare_.reset();
+  spare_->statement.reset();
+  spare_->values.clear();
+  spare_->is_cut = false;
 }
 
 std::size_t NamedTexts::claim(std::size_t bytes) noexcept {
@@ -34,11 +52,25 @@ std::size_t NamedTexts::claim(std::size_t bytes) noexcept {
 }
 
 template <typename Shared>
-void NamedTexts::erase(ByName<Shared>& map, std::string_view name) {
-  const auto found = map.find(name);
-  if (found == map.end()) return;
+void NamedTexts::erase(Names<Shared>& names, std::string_view name) {
+  if (name.empty()) {
+    used_ -= names.unnamed.claimed;
+    names.unnamed = {};
+    return;
+  }
+  const auto found = names.named.find(name);
+  if (found == names.named.end()) return;
   used_ -= found->second.claimed;
-  map.erase(found);
+  names.named.erase(found);
+}
+
+template <typename Shared>
+void NamedTexts::enter(Names<Shared>& names, std::string_view name, Entry<Shared> entry) {
+  if (name.empty()) {
+    names.unnamed = std::move(entry);
+  } else {
+    names.named[std::string(name)] = std::move(entry);
+  }
 }
 
 void NamedTexts::put(std::string_view name, SharedStatement statement) {
@@ -49,7 +81,7 @@ void NamedTexts::put(std::string_view name, SharedStatement statement) {
   if (fixed > kMostBytes - used_) return;
   const std::size_t granted = claim(fixed + statement->text.size());
   statement->text.resize(granted - fixed);
-  statements_[std::string(name)] = {std::move(statement), granted};
+  enter(statements_, name, {std::move(statement), granted, 0});
 }
 
 // A portal keeps its statement's text alive, whatever becomes of that one's name.
@@ -62,15 +94,17 @@ void NamedTexts::put(std::string_view name, SharedPortal portal, std::uint64_t b
   const std::size_t granted = claim(fixed + portal->values.size());
   portal->is_cut = portal->is_cut || granted - fixed < portal->values.size();
   portal->values.resize(granted - fixed);
-  portals_[std::string(name)] = {std::move(portal), granted, born};
+  enter(portals_, name, {std::move(portal), granted, born});
 }
 
 void NamedTexts::end_portals(std::uint64_t before) {
-  std::erase_if(portals_, [&](const auto& entry) {
+  if (portals_.unnamed.born < before) erase(portals_, {});
+  std::erase_if(portals_.named, [&](const auto& entry) {
     const bool is_old = entry.second.born < before;
     if (is_old) used_ -= entry.second.claimed;
     return is_old;
   });
+  clear_spare();
 }
 
 }  // namespace perilune::proto::postgres

@@ -35,6 +35,9 @@ class NamedTexts {
   SharedStatement statement(std::string_view name) const;  // null: unknown
   SharedPortal portal(std::string_view name) const;        // null: unknown
 
+  // One to fill and put: that of before with its memory, if nobody has it any more.
+  SharedPortal make_portal();
+
   // Takes the place of what had this name; null: there is none any more.
   void put(std::string_view name, SharedStatement statement);
   // born: grows from one to the next.
@@ -51,15 +54,25 @@ class NamedTexts {
     std::size_t claimed = 0;
     std::uint64_t born = 0;
   };
+  // The unnamed one, which most clients use for everything, has a place of its own.
   template <typename Shared>
-  using ByName = std::map<std::string, Entry<Shared>, std::less<>>;
+  struct Names {
+    Entry<Shared> unnamed;
+    std::map<std::string, Entry<Shared>, std::less<>> named;
+  };
 
   template <typename Shared>
-  void erase(ByName<Shared>& map, std::string_view name);
+  static Shared find(const Names<Shared>& names, std::string_view name);
+  template <typename Shared>
+  void erase(Names<Shared>& names, std::string_view name);
+  template <typename Shared>
+  static void enter(Names<Shared>& names, std::string_view name, Entry<Shared> entry);
   std::size_t claim(std::size_t bytes) noexcept;
+  void clear_spare() noexcept;
 
-  ByName<SharedStatement> statements_;
-  ByName<SharedPortal> portals_;
+  Names<SharedStatement> statements_;
+  Names<SharedPortal> portals_;
+  SharedPortal spare_;  // the last one that was made
   std::size_t used_ = 0;
 };
 

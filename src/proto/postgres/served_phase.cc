@@ -88,7 +88,7 @@ std::size_t ServedPhase::largest_message() const noexcept {
 }
 
 void ServedPhase::take(const wire::Message& message) {
-  mind_log();
+  log_.mind(session_, 0);
   if (log_) log_->outlet().write_raw(client_.input().first(message.size));
   message_.tag = message.tag;
   message_.body.assign(message.body.begin(), message.body.end());
@@ -126,7 +126,7 @@ event::Task<> ServedPhase::handle(Arrival arrival) {
   } else if (arrival == Arrival::Message) {
     co_await handle_message();
   } else {
-    mind_log();
+    log_.mind(session_, 0);
     const auto tag = static_cast<FrontendTag>(wire::decode_header(client_.input()).tag);
     const MessageStart start = log_ ? log_->start_of(client_.input()) : MessageStart{};
     const bool here = co_await skip();
@@ -145,14 +145,9 @@ void ServedPhase::refuse_unseen(FrontendTag tag, const Fault& fault) {
   end_answer(tag, /*good=*/false);
 }
 
-void ServedPhase::mind_log() {
-  if (log_ || (!session_.logs && !session_.hooks().has_on_log())) return;
-  log_ = std::make_unique<StatementLog>(session_, 0);
-}
-
 // What the callback has decided counts for its statement.
 void ServedPhase::log_message() {
-  mind_log();
+  log_.mind(session_, 0);
   if (!log_) return;
   const std::size_t size = message_.body.size();
   const MessageStart message{static_cast<FrontendTag>(message_.tag), std::move(message_.body),

@@ -9,6 +9,7 @@
 #include "proto/postgres/channel.hh"
 #include "proto/postgres/own_answers.hh"
 #include "proto/postgres/statement_log.hh"
+#include "session/log_slot.hh"
 #include "session/session.hh"
 #include "wire/postgres/framing.hh"
 #include "wire/postgres/protocol.hh"
@@ -48,7 +49,6 @@ class ServedPhase final : private session::Ending {
   void end_answer(wire::postgres::FrontendTag tag, bool good);
   void follow_transaction();
   void count(const session::StatementDecision& decision);
-  void mind_log();
   void log_message();
   [[noreturn]] void broken(const char* what);
 
@@ -60,7 +60,7 @@ class ServedPhase final : private session::Ending {
   net::Stream& client_;
   Received message_;
   OwnAnswers answers_;
-  std::unique_ptr<StatementLog> log_;      // from the moment that there is anything to log
+  session::LogSlot<StatementLog> log_;
   std::unique_ptr<event::Deadline> idle_;  // of the listener's idle_timeout, if it has one
   wire::postgres::TransactionStatus status_ = wire::postgres::TransactionStatus::Idle;
   bool skips_ = false;  // up to Sync, after an error

@@ -23,6 +23,8 @@ constexpr std::size_t kAround = 2048;
 constexpr std::size_t kLongestAnswer = 16 * 1024;
 // Of memory that is kept for the next message.
 constexpr std::size_t kKeptBytes = 4096;
+// Bind and Execute of one statement, and a Parse before them.
+constexpr std::size_t kKeptStatements = 3;
 constexpr std::string_view kUnknown = "(prepared before statements were logged)";
 
 bool is_understood(BackendTag tag) noexcept {
@@ -31,13 +33,9 @@ bool is_understood(BackendTag tag) noexcept {
          tag == BackendTag::ReadyForQuery;
 }
 
-void add(std::optional<std::uint64_t>& sum, std::uint64_t more) noexcept {
-  sum = sum.value_or(0) + more;
-}
-
 // The tag "INSERT 0 1", "UPDATE 3", "COPY 5": the last word, if it is a number. SELECT, FETCH and
 // the like count the rows that were sent, unless they sent none (CREATE TABLE AS).
-void take_tag(LoggedStatement& statement, std::string_view tag) {
+void take_tag(session::StatementCourse& course, std::string_view tag) {
   tag = tag.substr(0, tag.find('\0'));
   const std::size_t space = tag.rfind(' ');
   if (space == std::string_view::npos) return;
@@ -47,10 +45,10 @@ void take_tag(LoggedStatement& statement, std::string_view tag) {
   if (problem != std::errc{} || end != digits.end()) return;
   const std::string_view verb = tag.substr(0, tag.find(' '));
   const bool has_rows = verb == "SELECT" || verb == "FETCH";
-  if (has_rows && (count == 0 || statement.rows)) {
-    add(statement.rows, 0);
+  if (has_rows && (count == 0 || course.rows)) {
+    course.add_rows(0);
   } else {
-    add(statement.affected, count);
+    course.add_affected(count);
   }
 }
 
@@ -80,8 +78,22 @@ std::string_view up_to_nul(std::string_view text) noexcept {
 
 }  // namespace
 
+void LoggedStatement::clear() noexcept {
+  kind = kind_if_failed = nullptr;
+  text.clear();
+  if (text.capacity() > kKeptBytes) text = {};
+  size = 0;
+  prepared.reset();
+  portal.reset();
+  renames = false;
+  name.clear();
+  previous.reset();
+  course.begin({}, {});
+  error.reset();
+}
+
 std::size_t LoggedStatement::cost() const noexcept {
-  std::size_t sum = sizeof *this + text.size() + original.size();
+  std::size_t sum = sizeof *this + text.size() + course.original.size();
   if (kind != nullptr && !portal && prepared) sum += prepared->text.size();
   if (kind_if_failed != nullptr && portal) sum += portal->values.size();
   return sum;
@@ -122,28 +134,16 @@ void StatementLog::message_begins(FrontendTag tag, bool has_place) {
   if (has_place) due_.push().number = ++messages_;
   if (!is_arriving_) return original_.reset();
   tag_ = tag;
-  most_ = worth_gathering(tag);
-  gathered_.clear();
-  size_ = text_size_ = 0;
+  body_.begin(worth_gathering(tag));
+  text_size_ = 0;
   nuls_before_text_ = tag == FrontendTag::Parse ? 1 : 0;
   text_ended_ = tag != FrontendTag::Parse && tag != FrontendTag::Query;
 }
 
 void StatementLog::message_bytes(Bytes piece) {
   if (!is_arriving_) return;
-  gather(piece);
+  body_.take(piece);
   if (!text_ended_) measure_text(piece);
-}
-
-void StatementLog::gather(Bytes piece) {
-  size_ += piece.size();
-  const std::size_t room = most_ - std::min(most_, gathered_.size());
-  const Bytes part = piece.first(std::min(room, piece.size()));
-  const std::size_t needed = gathered_.size() + part.size();
-  if (needed > gathered_.capacity()) {
-    gathered_.reserve(std::min(most_, std::max(needed, 2 * gathered_.capacity())));
-  }
-  gathered_.append(as_text(part));
 }
 
 // A text that is too long to be kept still has a length, which only its NUL tells.
@@ -162,17 +162,13 @@ void StatementLog::measure_text(Bytes piece) noexcept {
 void StatementLog::message_ends() {
   if (!std::exchange(is_arriving_, false)) return;
   auto statement = make(tag_);
-  forget_gathered();
-  if (!statement) return;
+  body_.forget();
+  if (!statement) return original_.reset();
   note_original(*statement);
   Place& place = due_.back();
   place.cost = statement->cost();
   held_ += place.cost;
   place.statement = std::move(statement);
-}
-
-void StatementLog::forget_gathered() noexcept {
-  if (gathered_.capacity() > kKeptBytes) gathered_ = {};
 }
 
 // Of a whole message: one that is longer than any log keeps is still one that a callback has seen.
@@ -184,17 +180,15 @@ void StatementLog::note_original(LoggedStatement& statement) {
     text.remove_prefix(std::min(text.find('\0') + 1, text.size()));
   }
   text = up_to_nul(text);
-  statement.original = text.substr(0, outlet_.max_statement());
+  statement.course.original = text.substr(0, outlet_.max_statement());
   const std::size_t around = original->body.size() - text.size();
-  statement.original_size = original->size - std::min<std::uint64_t>(around, original->size);
+  statement.course.original_size = original->size - std::min<std::uint64_t>(around, original->size);
 }
 
 // Null: it matters to no log.
 std::unique_ptr<LoggedStatement> StatementLog::make(FrontendTag tag) {
-  auto statement = std::make_unique<LoggedStatement>();
-  statement->time = std::chrono::system_clock::now();
-  statement->sent = now_;
-  statement->backslash_escapes = backslash_escapes_;
+  if (!matters(tag)) return nullptr;
+  auto statement = begin();
   switch (tag) {
     case FrontendTag::Query:
       make_query(*statement);
@@ -216,15 +210,47 @@ std::unique_ptr<LoggedStatement> StatementLog::make(FrontendTag tag) {
       make_named(tag, *statement);
       break;
     default:
-      return nullptr;
+      break;
   }
+  return statement;
+}
+
+bool StatementLog::matters(FrontendTag tag) const noexcept {
+  switch (tag) {
+    case FrontendTag::Query:
+    case FrontendTag::Parse:
+    case FrontendTag::Bind:
+    case FrontendTag::Execute:
+    case FrontendTag::FunctionCall:
+    case FrontendTag::Close:
+      return true;
+    case FrontendTag::Describe:  // of a statement tells the types of its parameters
+      return outlet_.wants_parameters() && body_.kept().starts_with('S');
+    default:
+      return false;
+  }
+}
+
+std::unique_ptr<LoggedStatement> StatementLog::begin() {
+  std::unique_ptr<LoggedStatement> statement;
+  if (spare_.empty()) {
+    statement = std::make_unique<LoggedStatement>();
+  } else {
+    statement = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  if (!wall_time_) wall_time_ = std::chrono::system_clock::now();
+  statement->course.begin(*wall_time_, now_);
+  statement->backslash_escapes = backslash_escapes_;
   return statement;
 }
 
 // A simple query ends the unnamed ones ("Extended Query").
 void StatementLog::make_query(LoggedStatement& statement) {
   statement.kind = "query";
-  statement.text = up_to_nul(gathered_).substr(0, outlet_.max_statement());
+  statement.text.swap(body_.kept());
+  statement.text.resize(
+      std::min<std::size_t>(up_to_nul(statement.text).size(), outlet_.max_statement()));
   statement.size = text_size_;
   rename(statement, {}, nullptr);
   texts_.put({}, NamedTexts::SharedPortal{}, messages_);
@@ -233,7 +259,7 @@ void StatementLog::make_query(LoggedStatement& statement) {
 void StatementLog::make_parse(LoggedStatement& statement) {
   statement.kind = "prepare";
   auto prepared = std::make_shared<NamedTexts::Statement>();
-  perilune::wire::Cursor in{as_bytes(gathered_)};
+  perilune::wire::Cursor in{as_bytes(body_.kept())};
   const std::string_view name = in.text_until_nul();
   const std::string_view text = in.text_until_nul_or_end();
   prepared->text = text.substr(0, outlet_.max_statement());
@@ -254,12 +280,12 @@ void StatementLog::rename(LoggedStatement& statement, std::string_view name,
 
 void StatementLog::make_bind(LoggedStatement& statement) {
   statement.kind_if_failed = "execute";
-  const auto names = wire::decode_bind_names(as_bytes(gathered_));
+  const auto names = wire::decode_bind_names(as_bytes(body_.kept()));
   if (!names) return;
   statement.prepared = texts_.statement(names->statement);
-  auto portal = std::make_shared<NamedTexts::Portal>();
+  auto portal = texts_.make_portal();
   portal->statement = statement.prepared;
-  portal->is_cut = size_ > gathered_.size();
+  portal->is_cut = body_.is_cut();
   if (outlet_.wants_parameters()) portal->values = as_text(names->rest);
   statement.portal = portal;
   texts_.put(names->portal, std::move(portal), messages_);
@@ -267,12 +293,12 @@ void StatementLog::make_bind(LoggedStatement& statement) {
 
 void StatementLog::make_execute(LoggedStatement& statement) {
   statement.kind = "execute";
-  statement.portal = texts_.portal(up_to_nul(gathered_));
+  statement.portal = texts_.portal(up_to_nul(body_.kept()));
   if (statement.portal) statement.prepared = statement.portal->statement;
 }
 
 void StatementLog::make_named(FrontendTag tag, LoggedStatement& statement) {
-  const auto named = wire::decode_named(as_bytes(gathered_));
+  const auto named = wire::decode_named(as_bytes(body_.kept()));
   if (!named) return;
   const bool is_statement = named->target == wire::Target::Statement;
   if (tag == FrontendTag::Describe) {
@@ -287,7 +313,7 @@ void StatementLog::make_named(FrontendTag tag, LoggedStatement& statement) {
 void StatementLog::make_call(LoggedStatement& statement) {
   statement.kind = "command";
   wire::FunctionCall call;
-  call.function = perilune::wire::Cursor{as_bytes(gathered_)}.be32();
+  call.function = perilune::wire::Cursor{as_bytes(body_.kept())}.be32();
   statement.text = wire::describe_function_call(call);
   statement.size = statement.text.size();
 }
@@ -318,7 +344,7 @@ void StatementLog::answered_here(const MessageStart& message, const OwnAnswers::
   bytes_arrived();
   message_begins(message.tag, /*has_place=*/true);
   message_bytes(message.body);
-  size_ = message.size;
+  body_.set_size(message.size);
   // Of a text that nobody has seen to its end.
   const bool is_unknown = !text_ended_ && message.size > message.body.size();
   if (is_unknown) text_size_ += message.size - message.body.size() - 1;
@@ -326,11 +352,11 @@ void StatementLog::answered_here(const MessageStart& message, const OwnAnswers::
   // Nothing else is outstanding now.
   Place& place = due_.back();
   if (place.statement) {
-    LoggedStatement& statement = *place.statement;
-    statement.first = now_;
-    statement.rows = outcome.rows;
-    statement.affected = outcome.affected;
-    statement.error = outcome.error;
+    session::StatementCourse& course = place.statement->course;
+    course.answer_begins(now_);
+    course.rows = outcome.rows;
+    course.affected = outcome.affected;
+    place.statement->error = outcome.error;
   }
   outcome.error&& message.tag != FrontendTag::Query ? failed(1) : answered();
 }
@@ -338,17 +364,18 @@ void StatementLog::answered_here(const MessageStart& message, const OwnAnswers::
 // --- answers
 
 void StatementLog::answer_piece(BackendTag tag, Bytes piece) {
-  if (!due_.empty() && due_.front().statement && !due_.front().statement->first) {
-    due_.front().statement->first = now_;
-  }
+  if (!due_.empty() && due_.front().statement) due_.front().statement->course.answer_begins(now_);
   if (!is_understood(tag)) return;
   const std::size_t room = kLongestAnswer - std::min(kLongestAnswer, piece_.size());
   perilune::append(piece_, piece.first(std::min(room, piece.size())));
 }
 
 void StatementLog::answer(BackendTag tag, Bytes body) {
-  const Buffer pieces = std::exchange(piece_, {});
-  if (!pieces.empty()) body = pieces;
+  Buffer pieces;
+  if (!piece_.empty()) {
+    pieces = std::exchange(piece_, {});
+    body = pieces;
+  }
   if (tag == BackendTag::ParameterStatus) return take_parameter(body);
   if (due_.empty()) return;
   mind_early_answer(1);
@@ -358,16 +385,16 @@ void StatementLog::answer(BackendTag tag, Bytes body) {
   }
   if (!due_.front().statement) return;
   LoggedStatement& statement = *due_.front().statement;
-  if (!statement.first) statement.first = now_;
+  statement.course.answer_begins(now_);
   switch (tag) {
     case BackendTag::RowDescription:
-      add(statement.rows, 0);
+      statement.course.add_rows(0);
       break;
     case BackendTag::DataRow:
-      add(statement.rows, 1);
+      statement.course.add_rows(1);
       break;
     case BackendTag::CommandComplete:
-      take_tag(statement, as_text(body));
+      take_tag(statement.course, as_text(body));
       break;
     case BackendTag::ErrorResponse:
       statement.error = fault_of({body.begin(), body.end()});
@@ -397,9 +424,9 @@ void StatementLog::take_types(LoggedStatement& statement, Bytes body) const {
 
 void StatementLog::rows(std::size_t count) {
   if (due_.empty() || !due_.front().statement) return;
-  LoggedStatement& statement = *due_.front().statement;
-  if (!statement.first) statement.first = now_;
-  add(statement.rows, count);
+  session::StatementCourse& course = due_.front().statement->course;
+  course.answer_begins(now_);
+  course.add_rows(count);
 }
 
 // A server may answer before all of a message is here.
@@ -427,7 +454,7 @@ void StatementLog::failed(std::size_t count) {
   leave(due_.front(), true);
   due_.pop();
   for (std::size_t i = 1; i < count; ++i) {
-    if (due_.front().statement) held_ -= due_.front().cost;
+    drop(due_.front());
     due_.pop();
   }
 }
@@ -438,10 +465,18 @@ void StatementLog::read_over(std::size_t end) { due_.erase_behind_front(end); }
 // --- records
 
 void StatementLog::leave(Place& place, bool was_answered) {
+  const auto& statement = place.statement;
+  if (statement && statement->kind != nullptr) write(*statement, was_answered);
+  drop(place);
+}
+
+void StatementLog::drop(Place& place) {
   if (!place.statement) return;
-  LoggedStatement& statement = *place.statement;
   held_ -= place.cost;
-  if (statement.kind != nullptr) write(statement, was_answered);
+  auto statement = std::move(place.statement);
+  if (spare_.size() == kKeptStatements) return;
+  statement->clear();
+  spare_.push_back(std::move(statement));
 }
 
 // Not before the statement has ended: what its parameters are may be known only then, and the
@@ -459,7 +494,7 @@ void StatementLog::write(LoggedStatement& statement, bool was_answered) {
   std::vector<std::vector<BoundValue>> rows;
   if (!bound.values.empty()) rows.push_back(std::move(bound.values));
   log::Record record;
-  record.time = statement.time;
+  statement.course.describe(record, now_);
   record.kind = statement.kind;
   record.sql = statement.text;
   record.sql_size = statement.size;
@@ -470,14 +505,8 @@ void StatementLog::write(LoggedStatement& statement, bool was_answered) {
     record.sql = kUnknown;
     record.sql_size = kUnknown.size();
   }
-  record.original = statement.original;
-  record.original_size = statement.original_size;
   record.parameters = rows;
   record.parameters_cut = bound.cut;
-  record.duration = now_ - statement.sent;
-  record.first = statement.first.value_or(now_) - statement.sent;
-  record.rows = statement.rows;
-  record.affected = statement.affected;
   if (statement.error) {
     record.error = log::RecordError{0, statement.error->sql_state, statement.error->message};
   }

@@ -10,6 +10,7 @@
 #include "proto/postgres/own_answers.hh"
 #include "session/log_outlet.hh"
 #include "session/session.hh"
+#include "session/statement_course.hh"
 #include "util/bytes.hh"
 #include "util/clock.hh"
 #include "util/reused_queue.hh"
@@ -28,25 +29,21 @@ struct MessageStart {
 
 // A message on its way that is a statement, or matters to one.
 struct LoggedStatement {
+  // Makes it a new one; keeps the memory of its text unless it is much.
+  void clear() noexcept;
   std::size_t cost() const noexcept;
 
   const char* kind = nullptr;  // null: no statement
   const char* kind_if_failed = nullptr;
-  std::string text;        // of Query and FunctionCall
-  std::uint64_t size = 0;  // of the whole text
-  std::string original;    // what the client has sent, where the server got something else
-  std::uint64_t original_size = 0;
+  std::string text;                      // of Query and FunctionCall
+  std::uint64_t size = 0;                // of the whole text
   NamedTexts::SharedStatement prepared;  // of Parse, Describe, Execute
   NamedTexts::SharedPortal portal;       // of Execute, and of Bind
   bool renames = false;  // Parse and Close of a statement: if it fails, `name` is…
   std::string name;
   NamedTexts::SharedStatement previous;  // …this one's again
   bool backslash_escapes = false;
-  WallTime time{};
-  Clock::time_point sent{};
-  std::optional<Clock::time_point> first;
-  std::optional<std::uint64_t> rows;
-  std::optional<std::uint64_t> affected;
+  session::StatementCourse course;
   std::optional<Fault> error;
 };
 
@@ -65,7 +62,10 @@ class StatementLog final : public wire::postgres::ExchangeObserver {
   bool is_full() const noexcept { return held_ > kMostHeld; }
 
   // Bytes of either side are here, of which the Exchange will tell now.
-  void bytes_arrived() noexcept { now_ = Clock::now(); }
+  void bytes_arrived() noexcept {
+    now_ = Clock::now();
+    wall_time_.reset();
+  }
   // The message that goes to the server next was made from this one of the client's…
   void will_replace(const MessageStart& original);
   // …or is no affair of the client's.
@@ -96,9 +96,10 @@ class StatementLog final : public wire::postgres::ExchangeObserver {
   };
 
   std::size_t worth_gathering(wire::postgres::FrontendTag tag) const noexcept;
-  void gather(Bytes piece);
   void measure_text(Bytes piece) noexcept;
   std::unique_ptr<LoggedStatement> make(wire::postgres::FrontendTag tag);
+  std::unique_ptr<LoggedStatement> begin();
+  bool matters(wire::postgres::FrontendTag tag) const noexcept;
   void make_query(LoggedStatement& statement);
   void make_parse(LoggedStatement& statement);
   void make_bind(LoggedStatement& statement);
@@ -109,24 +110,24 @@ class StatementLog final : public wire::postgres::ExchangeObserver {
   void undo(LoggedStatement& statement);
   void take_parameter(Bytes body);
   void take_types(LoggedStatement& statement, Bytes body) const;
-  void forget_gathered() noexcept;
   void mind_early_answer(std::size_t count);
   void note_original(LoggedStatement& statement);
   void leave(Place& place, bool was_answered);
+  void drop(Place& place);
   void write(LoggedStatement& statement, bool was_answered);
   wire::postgres::BoundParameters parameters_of(const LoggedStatement& statement) const;
 
   session::LogOutlet outlet_;
   NamedTexts texts_;
   ReusedQueue<Place> due_;
+  std::vector<std::unique_ptr<LoggedStatement>> spare_;  // cleared
   std::size_t held_ = 0;
   std::uint64_t messages_ = 0;
   Clock::time_point now_ = Clock::now();
+  std::optional<WallTime> wall_time_;  // of the bytes that are here, once somebody has asked
   wire::postgres::FrontendTag tag_{};  // of the message that arrives
-  std::string gathered_;               // of its body
-  std::uint64_t size_ = 0;             // of that so far
+  session::Gathering body_;            // of that
   std::uint64_t text_size_ = 0;        // of its text so far
-  std::size_t most_ = 0;               // to gather of it
   unsigned nuls_before_text_ = 0;      // that are still to come
   bool text_ended_ = false;
   bool is_arriving_ = false;
