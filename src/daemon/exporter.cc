@@ -301,7 +301,10 @@ void add_own(Page& page, const Sources& sources) {
   }
 }
 
-void add_process(Page& page, const Sources&) {
+void add_process(Page& page, const Sources& sources) {
+  page.open("perilune_messages_lost_total",
+            "Lines of the daemon's own log that could not be written", MetricType::Counter)
+      .add({}, static_cast<double>(sources.logger.lost()));
   const ProcessStats stats = read_process_stats();
   const auto gauge = [&page](std::string_view name, std::string_view help, std::uint64_t value) {
     page.open(name, help, MetricType::Gauge).add({}, static_cast<double>(value));

@@ -8,6 +8,7 @@
 #include "daemon/directory.hh"
 #include "daemon/generation.hh"
 #include "event/published.hh"
+#include "log/logger.hh"
 #include "log/writer.hh"
 #include "stats/metrics.hh"
 #include "stats/own_metrics.hh"
@@ -26,6 +27,7 @@ class Exporter {
     cluster::Registry& clusters;
     const Branches& branches;
     const log::Writer& logs;
+    const log::Logger& logger;
   };
 
   explicit Exporter(Sources sources) noexcept : sources_(sources) {}

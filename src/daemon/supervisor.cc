@@ -50,7 +50,7 @@ Supervisor::Supervisor(Options options, const log::Logger& logger)
       rsa_key_(std::make_shared<session::RsaKeySource>()),
       gathered_(std::make_shared<session::MemoryBudget>()),
       control_(loop_, mailbox_, branches_, logger_),
-      exporter_({registry_, *own_metrics_, clusters_, branches_, query_logs_}),
+      exporter_({registry_, *own_metrics_, clusters_, branches_, query_logs_, logger_}),
       admin_({registry_, clusters_, branches_, mailbox_, query_logs_, logger_, options_.config},
              admin_actions()),
       http_(loop_, http_handlers(), logger_),

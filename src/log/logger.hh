@@ -46,6 +46,8 @@ class Logger {
   // A session's logger: the same output under the session's name.
   Logger with(std::string_view name) const noexcept { return Logger(*output_, name); }
   bool shows(Level level) const noexcept { return output_->shows(level); }
+  // Lines of all loggers of this output that could not be written.
+  std::uint64_t lost() const noexcept { return output_->lost(); }
 
   template <FieldLike... F>
   void error(std::string_view event, const F&... fields) const noexcept {

@@ -25,4 +25,13 @@ std::unique_ptr<IdleWatch> watch_idleness(Session& session, IdleWatch::Progress 
   return std::make_unique<IdleWatch>(session, std::move(progress));
 }
 
+std::unique_ptr<IdleWatch> watch_idleness_between_statements(Session& session,
+                                                             UniqueFunction<bool()> is_busy) {
+  return watch_idleness(
+      session, [&session, is_busy = std::move(is_busy), busy_looks = std::uint64_t{0}]() mutable {
+        if (is_busy()) ++busy_looks;
+        return session.traffic.from_client + session.traffic.from_server + busy_looks;
+      });
+}
+
 }  // namespace perilune::session

@@ -29,5 +29,9 @@ class IdleWatch {
 
 // Null: the listener has no idle_timeout.
 std::unique_ptr<IdleWatch> watch_idleness(Session& session, IdleWatch::Progress progress);
+// The same of a session of statements: bytes are signs of life, and while it is busy the client has
+// nothing to do.
+std::unique_ptr<IdleWatch> watch_idleness_between_statements(Session& session,
+                                                             UniqueFunction<bool()> is_busy);
 
 }  // namespace perilune::session

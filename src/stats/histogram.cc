@@ -4,20 +4,6 @@
 
 namespace perilune::stats {
 
-namespace {
-
-constexpr std::array<std::int64_t, kBounds.size()> nanos_of_bounds() {
-  std::array<std::int64_t, kBounds.size()> nanos{};
-  for (std::size_t i = 0; i < nanos.size(); ++i) {
-    nanos[i] = static_cast<std::int64_t>(kBounds[i] * 1e9 + 0.5);
-  }
-  return nanos;
-}
-
-constexpr auto kNanos = nanos_of_bounds();
-
-}  // namespace
-
 std::uint64_t HistogramSum::count() const noexcept {
   return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
 }
@@ -26,7 +12,7 @@ std::uint64_t HistogramSum::count() const noexcept {
 void Histogram::observe(std::chrono::nanoseconds duration) noexcept {
   const std::int64_t nanos = duration.count() > 0 ? duration.count() : 0;
   std::size_t bucket = 0;
-  while (bucket < kNanos.size() && nanos > kNanos[bucket]) ++bucket;
+  while (bucket < kMicrosOfBounds.size() && nanos > kMicrosOfBounds[bucket] * 1000) ++bucket;
   buckets_[bucket].add();
   nanos_.add(static_cast<std::uint64_t>(nanos));
 }

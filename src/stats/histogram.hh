@@ -9,10 +9,18 @@
 
 namespace perilune::stats {
 
-// Upper bounds of the buckets, in seconds; the last bucket has none.
-inline constexpr std::array kBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
-                                    0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
-                                    1.0,    2.5,     5.0,    10.0,  30.0};
+// Upper bounds of the buckets, in microseconds; the last bucket has none.
+inline constexpr std::array<std::int64_t, 17> kMicrosOfBounds{
+    100,     250,     500,     1'000,     2'500,     5'000,     10'000,     25'000,    50'000,
+    100'000, 250'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 10'000'000, 30'000'000};
+// The same in seconds.
+inline constexpr std::array kBounds = [] {
+  std::array<double, kMicrosOfBounds.size()> seconds{};
+  for (std::size_t i = 0; i < seconds.size(); ++i) {
+    seconds[i] = static_cast<double>(kMicrosOfBounds[i]) / 1e6;
+  }
+  return seconds;
+}();
 inline constexpr std::size_t kBuckets = kBounds.size() + 1;
 
 // A histogram at one moment, of several threads together.

@@ -37,10 +37,10 @@ enum class Scope { Process, Listener, Worker };
 
 struct Metric {
   Scope scope;
+  Kind kind;
   std::string_view name;   // as Prometheus shows it
   std::string_view label;  // "outcome=accepted", or empty
   std::string_view help;
-  Kind kind;
   Cell Cells::*cell;
 };
 
@@ -53,9 +53,9 @@ struct HistogramMetric {
 
 inline constexpr Metric kMetrics[] = {
 #define COUNTER(scope, field, name, label, help) \
-  {Scope::scope, name, label, help, Kind::Counter, &Cells::field},
+  {Scope::scope, Kind::Counter, name, label, help, &Cells::field},
 #define GAUGE(scope, field, name, label, help) \
-  {Scope::scope, name, label, help, Kind::Gauge, &Cells::field},
+  {Scope::scope, Kind::Gauge, name, label, help, &Cells::field},
 #define SECONDS(scope, field, name, label, help)
 #include "stats/metrics.inc"
 #undef COUNTER

@@ -215,6 +215,31 @@ def test_nodes(perilune):
             assert page("perilune_node_state", node="two") == 1, "one state, the others are 0"
 
 
+def test_a_node_counts_what_it_was_sent(perilune):
+    script = CLUSTER.replace(
+        "{ on_login",
+        """{ on_query = function(client, sql)
+             if sql == 'ours' then return client:ok() end
+             if sql == 'refused' then return client:err('no') end
+             if sql == 'other' then return client:query('SELECT 2') end
+           end, on_login""",
+    )
+    assert script != CLUSTER
+    daemon = perilune(script + LISTEN, {"DEAD": "127.0.0.1:1"})
+    with daemon.logged_in() as client:
+        before = metrics_of(daemon)
+        for _ in range(3):
+            client.query("SELECT 1")
+            client.send_query("ours")
+            client.ok()
+            with pytest.raises(Err):
+                client.query("refused")
+            assert client.value("other") == "2"
+        page = metrics_of(daemon)
+        assert page("perilune_node_statements_total", node="one") - before("perilune_node_statements_total", node="one") == 6
+        assert page("perilune_statements_total") - before("perilune_statements_total") == 12
+
+
 LOGS = """
 local lines = log_file(FOLDER .. '/lines')
 local full = log_file('/dev/full', { format = 'json', max_statement = 64, buffer = 4096 })
@@ -253,6 +278,21 @@ def test_numbers_of_a_log_survive_its_end_and_other_options(perilune):
     daemon.write_config(PASS_THROUGH + LISTEN)
     daemon.reload()
     assert metrics_of(daemon)("perilune_log_written_total", log=lines) == 3
+
+
+@pytest.mark.no_reload
+def test_lines_of_the_daemon_that_nobody_can_read_are_counted(perilune):
+    daemon = perilune(PASS_THROUGH + LISTEN, wrapper=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+    before = metrics_of(daemon)("perilune_messages_lost_total")
+    assert before > 0  # that it is ready
+    daemon.reload()
+    until(lambda: metrics_of(daemon)("perilune_messages_lost_total") > before)
+
+
+def test_lines_that_are_written_are_not_lost(perilune):
+    daemon = perilune(PASS_THROUGH + LISTEN)
+    daemon.reload()
+    assert metrics_of(daemon)("perilune_messages_lost_total") == 0
 
 
 @pytest.mark.no_reload

@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <exception>
 #include <utility>
 
-#include "event/latch.hh"
 #include "proto/mysql/methods.hh"
+#include "session/ask_client.hh"
 #include "session/rsa_key_source.hh"
 #include "util/error.hh"
-#include "util/scope_exit.hh"
 
 namespace perilune::proto::mysql {
 
@@ -63,24 +61,10 @@ event::Task<auth::Secret> Challenge::read_password() {
   co_return learnt_.password->clone();
 }
 
-// A client that goes away meanwhile ends its session, not the script's callback by an error.
 event::Task<bool> Challenge::judge(auth::MysqlVerifier verifier) {
   if (was_made()) co_return judge_again(verifier);
-  bool right = false;
-  bool gone = false;
-  clock_.resume();
-  const ScopeExit paused([this] { clock_.pause(); });
-  try {
-    right = co_await ask(verifier);
-  } catch (const ClientGone&) {
-    gone = true;
-  }
-  if (gone) {
-    session_.stop(session::StopReason::ClientGone);
-    event::Latch never{session_.loop()};
-    co_await never;
-  }
-  co_return right;
+  event::Task<bool> asking = ask(verifier);
+  co_return co_await session::ask_client(session_, clock_, std::move(asking));
 }
 
 bool Challenge::judge_again(const auth::MysqlVerifier& verifier) {

@@ -37,8 +37,8 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
   exchange_.set_status(connection_.status);
   session_.set_ending(this);
   session_.enter(session::Phase::Commands);
-  if (session_.options().idle_timeout.count() > 0) idle_ = std::make_unique<event::Deadline>();
-  arm_idle_timer();
+  idle_ = session::watch_idleness_between_statements(
+      session_, [this] { return !exchange_.idle() || held_ || gathered_; });
   mind_log();
 }
 
@@ -130,7 +130,7 @@ void CommandPhase::say_at(std::uint8_t sequence, const wire::Err& err) {
   channel.send(payload);
 }
 
-// --- drain and idleness
+// --- drain
 
 bool CommandPhase::is_quiet() const noexcept {
   const bool has_command = held_ || changing_to_ || pass_ > 0;
@@ -147,21 +147,6 @@ void CommandPhase::drain() {
 
 const char* CommandPhase::waits_for() const noexcept {
   return exchange_.outstanding() > 0 ? "server" : "client";
-}
-
-void CommandPhase::arm_idle_timer() {
-  if (!idle_) return;
-  idle_->arm(session_.loop(), session_.options().idle_timeout, [this] { check_idle(); });
-}
-
-void CommandPhase::check_idle() {
-  const std::uint64_t seen = session_.traffic.from_client + session_.traffic.from_server;
-  if (seen == idle_seen_ && exchange_.idle() && !held_ && !gathered_) {
-    session_.stop(session::StopReason::IdleTimeout);
-    return;
-  }
-  idle_seen_ = seen;
-  arm_idle_timer();
 }
 
 }  // namespace perilune::proto::mysql

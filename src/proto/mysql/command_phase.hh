@@ -6,7 +6,6 @@
 #include <optional>
 #include <string>
 
-#include "event/deadline.hh"
 #include "event/task.hh"
 #include "net/stream.hh"
 #include "proto/mysql/channel.hh"
@@ -14,6 +13,7 @@
 #include "proto/mysql/kill.hh"
 #include "proto/mysql/own_answers.hh"
 #include "proto/mysql/statement_log.hh"
+#include "session/idle_watch.hh"
 #include "session/log_slot.hh"
 #include "session/pump.hh"
 #include "session/session.hh"
@@ -109,8 +109,6 @@ class CommandPhase final : private session::Tap, private session::Ending {
   void say(const wire::mysql::Err& err);
   void say_at(std::uint8_t sequence, const wire::mysql::Err& err);
   bool is_quiet() const noexcept;
-  void arm_idle_timer();
-  void check_idle();
 
   session::Session& session_;
   net::Stream& client_;
@@ -127,8 +125,7 @@ class CommandPhase final : private session::Tap, private session::Ending {
   session::LogSlot<StatementLog> log_;
   std::unique_ptr<session::MemoryBudget::Share> gathered_;
   std::unique_ptr<std::string> changing_to_;  // the database, until the server has answered
-  std::unique_ptr<event::Deadline> idle_;     // of the listener's idle_timeout, if it has one
-  std::uint64_t idle_seen_ = 0;               // bytes at the last look
+  std::unique_ptr<session::IdleWatch> idle_;  // null: the listener has no idle_timeout
   wire::mysql::Stop client_stop_ = wire::mysql::Stop::None;
   bool server_malformed_ = false;
   bool awaiting_ = false;  // the answers before that to the held command

@@ -70,9 +70,13 @@ Verdict CommandPhase::from_client(Bytes data) {
       more = !is_changing();
     }
   }
-  count_statements(exchange_.commands() - before);
+  const std::uint32_t forwarded = exchange_.commands() - before;
+  count_statements(forwarded);
   session_.metrics().client_bytes.add(progress.consumed);
-  if (node_ != nullptr) node_->to_server.add(progress.consumed);
+  if (node_ != nullptr) {
+    node_->statements.add(forwarded);
+    node_->to_server.add(progress.consumed);
+  }
   if (was_idle && exchange_.outstanding() > 0) times_.begin();
   if (connection_.mirror) connection_.mirror->copy(data.first(progress.consumed));
   log_.write_raw(data.first(progress.consumed));
@@ -139,7 +143,6 @@ void CommandPhase::count_statements(std::uint32_t more) noexcept {
   if (more > 0) refused_ = false;
   session_.traffic.statements += more;
   session_.metrics().statements.add(more);
-  if (node_ != nullptr) node_->statements.add(more);
 }
 
 // --- for those who look on

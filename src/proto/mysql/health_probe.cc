@@ -2,16 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include "event/first_of.hh"
 #include "proto/mysql/authenticate.hh"
 #include "proto/mysql/back.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/own_login.hh"
+#include "session/probing.hh"
 #include "wire/cursor.hh"
 #include "wire/mysql/reply.hh"
 
@@ -21,7 +20,6 @@ namespace wire = perilune::wire::mysql;
 
 namespace {
 
-using cluster::Finding;
 using cluster::NodeState;
 
 constexpr std::size_t kAnswerLimit = 64 * 1024;
@@ -52,9 +50,7 @@ class HealthProbe {
 
 session::ConnectTo HealthProbe::decision() const {
   session::ConnectTo decision = login_of(order_.settings);
-  decision.target = order_.endpoint;
-  decision.addresses = order_.addresses;
-  decision.connect_timeout = order_.settings.timeout;
+  session::aim(decision, order_);
   decision.login.database = order_.settings.database;
   return decision;
 }
@@ -98,34 +94,10 @@ event::Task<NodeState> HealthProbe::ask(net::Stream& stream) {
   co_return value == "0" || value == "OFF" ? NodeState::Available : NodeState::ReadOnly;
 }
 
-// What the server says to the login as such is another matter than that it says nothing good.
-Finding judge_failure(const LoginFailure& failure, const HealthProbe& probe) {
-  Finding finding;
-  if (probe.is_logging_in()) finding.state = NodeState::AuthFailed;
-  finding.refused = probe.server().was_refused();
-  finding.reason = probe.server().connect_problem();
-  if (finding.reason.empty()) finding.reason = failure.what();
-  return finding;
-}
-
 }  // namespace
 
-event::Task<Finding> probe_health(cluster::ProbeOrder order) {
-  event::Loop& loop = order.loop;
-  const Millis limit = order.settings.timeout;
-  HealthProbe probe{std::move(order)};
-  Finding finding;
-  auto looking = probe.look();
-  try {
-    const auto state = co_await event::within(loop, limit, std::move(looking));
-    finding.state = state.value_or(NodeState::Down);
-    if (!state) finding.reason = "timed out";
-  } catch (const LoginFailure& failure) {
-    finding = judge_failure(failure, probe);
-  } catch (const std::exception& error) {
-    finding.reason = error.what();
-  }
-  co_return finding;
+event::Task<cluster::Finding> probe_health(cluster::ProbeOrder order) {
+  return session::look_in_time<HealthProbe, LoginFailure>(std::move(order));
 }
 
 }  // namespace perilune::proto::mysql

@@ -134,7 +134,10 @@ void CommandPhase::forward(Bytes payload, std::uint32_t packets) {
   wire::append_packets(out, filled, sequence);
   connection_.server->write(out);
   if (connection_.mirror) connection_.mirror->copy(out);
-  if (node_ != nullptr) node_->to_server.add(out.size());
+  if (node_ != nullptr) {
+    node_->statements.add();
+    node_->to_server.add(out.size());
+  }
   const bool was_idle = exchange_.outstanding() == 0;
   const auto last = static_cast<std::uint8_t>(sequence - 1);
   exchange_.forwarded(static_cast<wire::Command>(payload.front()), last);

@@ -10,15 +10,15 @@ event::Task<std::unique_ptr<Connection>> log_in(session::Session& session, net::
   try {
     co_return co_await story.tell();
   } catch (const LoginFailure& failure) {
-    story.conclude(failure.outcome());
+    story.tally().conclude(failure.outcome());
     story.tell_client(failure.for_client());
     throw;
   } catch (const ClientGone& error) {
-    story.conclude(&stats::Cells::logins_client_gone);
+    story.tally().conclude(&stats::Cells::logins_client_gone);
     story.tell_client(handshake_err(error.what()));
     throw;
   } catch (const PeerError& error) {
-    story.count_break();
+    story.tally().conclude(story.tally().outcome_of_break());
     story.tell_client(handshake_err(error.what()));
     throw;
   }

@@ -57,6 +57,7 @@ event::Task<session::LeasePtr> place(cluster::Attempts& attempts, session::Conne
 
 LoginStory::LoginStory(session::Session& session, net::Stream& stream)
     : session_(session),
+      tally_(session),
       client_(session, stream),
       clock_(session.loop(), session.handshake_limit(), timed_out()),
       challenge_(session, client_, clock_) {}
@@ -64,32 +65,15 @@ LoginStory::LoginStory(session::Session& session, net::Stream& stream)
 LoginStory::LoginStory(session::Session& session, net::Stream& stream, const ClientTerms& terms,
                        ChangeCommand command)
     : session_(session),
+      tally_(session),
       client_(session, stream, terms, std::move(command)),
       clock_(session.loop(), session.handshake_limit(), timed_out()),
-      challenge_(session, client_, clock_) {}
+      challenge_(session, client_, clock_) {
+  tally_.forgo();  // changes of user are counted elsewhere
+}
 
 UniqueFunction<void()> LoginStory::timed_out() {
   return [this] { session_.stop(session::StopReason::HandshakeTimeout); };
-}
-
-LoginStory::~LoginStory() {
-  const session::StopReason reason = session_.stop_reason();
-  if (reason == session::StopReason::ClientGone) {
-    conclude(&stats::Cells::logins_client_gone);
-  } else if (reason == session::StopReason::HandshakeTimeout) {
-    conclude(&stats::Cells::logins_timed_out);
-  } else {
-    conclude(&stats::Cells::logins_stopped);
-  }
-}
-
-// Once: what came first is what the login came to. Changes of user are counted elsewhere.
-void LoginStory::conclude(LoginFailure::Outcome outcome) noexcept {
-  if (std::exchange(concluded_, true) || client_.is_change()) return;
-  stats::Cells& metrics = session_.metrics();
-  (metrics.*outcome).add();
-  if (outcome != &stats::Cells::logins_accepted) return;
-  metrics.login_seconds.observe(Clock::now() - began_);
 }
 
 event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
@@ -102,7 +86,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   auto connection = co_await go_where(std::move(decision));
   const bool let_in = co_await is_let_in();
   if (!let_in) co_return nullptr;
-  conclude(&stats::Cells::logins_accepted);
+  tally_.conclude(&stats::Cells::logins_accepted);
   co_return connection;
 }
 
@@ -129,7 +113,7 @@ event::Task<bool> LoginStory::is_welcome() {
   session::Decision decision;
   if (session_.is_over_limit()) {
     const session::Refuse too_many{"Too many connections", {}, {}};
-    reject();
+    tally_.reject();
     refuse(too_many, make_err(wire::ErrorCode::TooManyConnections, "08004", {}));
     co_return false;
   }
@@ -139,15 +123,9 @@ event::Task<bool> LoginStory::is_welcome() {
   clock_.resume();
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) co_return true;
-  reject();
+  tally_.reject();
   refuse(*refusal, handshake_err("Connection refused"));
   co_return false;
-}
-
-// There is no login whose outcome could be counted.
-void LoginStory::reject() noexcept {
-  session_.metrics().connections_rejected.add();
-  concluded_ = true;
 }
 
 event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
@@ -161,16 +139,10 @@ event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
 bool LoginStory::is_refused(const session::Decision& decision) {
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) return false;
-  conclude(outcome_of(*refusal));
+  tally_.conclude(tally_.outcome_of(*refusal, challenge_.was_refused()));
   refuse(*refusal, challenge_.was_refused() ? access_denied_err(session_, client_.has_password())
                                             : handshake_err("Access denied"));
   return true;
-}
-
-LoginFailure::Outcome LoginStory::outcome_of(const session::Refuse& refusal) const noexcept {
-  if (refusal.is_failure) return &stats::Cells::logins_script_failed;
-  return challenge_.was_refused() ? &stats::Cells::logins_wrong_password
-                                  : &stats::Cells::logins_refused;
 }
 
 event::Task<std::unique_ptr<Connection>> LoginStory::connect(session::ConnectTo decision) {
@@ -351,20 +323,13 @@ event::Task<bool> LoginStory::is_let_in() {
   const session::Decision decision = co_await session_.hooks().on_command_phase();
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) co_return true;
-  conclude(outcome_of(*refusal));
+  tally_.conclude(tally_.outcome_of(*refusal, challenge_.was_refused()));
   refuse(*refusal, handshake_err("Access denied"));
   co_return false;
 }
 
 void LoginStory::refuse(const session::Refuse& refusal, wire::Err usual) {
   client_.send_error(refusal_err(refusal, std::move(usual)));
-}
-
-void LoginStory::count_break() noexcept {
-  const net::Tls* const tls = session_.client_tls();
-  const bool by_tls = tls != nullptr && tls->state() == net::Tls::State::Failed;
-  if (by_tls) session_.metrics().tls_handshakes_failed.add();
-  conclude(by_tls ? &stats::Cells::logins_tls_failed : &stats::Cells::logins_failed);
 }
 
 void LoginStory::log_login(const session::Login& login) const {

@@ -11,6 +11,7 @@
 #include "proto/mysql/connection.hh"
 #include "proto/mysql/errors.hh"
 #include "proto/mysql/front.hh"
+#include "session/login_tally.hh"
 #include "session/place.hh"
 #include "session/session.hh"
 #include "wire/mysql/reply.hh"
@@ -25,7 +26,6 @@ class LoginStory {
              ChangeCommand command);
   LoginStory(const LoginStory&) = delete;
   LoginStory& operator=(const LoginStory&) = delete;
-  ~LoginStory();
 
   // From the greeting to on_command_phase. Null when the client was refused, which it has been
   // told. Throws for what breaks.
@@ -37,9 +37,7 @@ class LoginStory {
 
   void tell_client(const wire::mysql::Err& err) { client_.send_error(err); }
   bool has_client_failed() const noexcept { return client_.has_failed(); }
-  // What the login came to; the first word counts.
-  void conclude(LoginFailure::Outcome outcome) noexcept;
-  void count_break() noexcept;  // by something that is no LoginFailure
+  session::LoginTally& tally() noexcept { return tally_; }
 
  private:
   event::Task<bool> is_welcome();
@@ -65,19 +63,16 @@ class LoginStory {
                                       const session::ConnectTo& decision);
   std::optional<std::string> certificate_proof(const auth::Credentials& known) const;
   event::Task<bool> is_let_in();
-  void reject() noexcept;
-  LoginFailure::Outcome outcome_of(const session::Refuse& refusal) const noexcept;
   void refuse(const session::Refuse& refusal, wire::mysql::Err usual);
   void log_login(const session::Login& login) const;
 
   UniqueFunction<void()> timed_out();
 
   session::Session& session_;
+  session::LoginTally tally_;
   Front client_;
   event::Countdown clock_;  // the script's own thinking does not count
   Challenge challenge_;
-  const Clock::time_point began_ = Clock::now();
-  bool concluded_ = false;
 };
 
 }  // namespace perilune::proto::mysql

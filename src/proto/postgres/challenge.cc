@@ -1,6 +1,5 @@
 #include "proto/postgres/challenge.hh"
 
-#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -8,9 +7,7 @@
 
 #include "auth/postgres_verifier.hh"
 #include "auth/secret.hh"
-#include "event/latch.hh"
-#include "util/error.hh"
-#include "util/scope_exit.hh"
+#include "session/ask_client.hh"
 #include "wire/postgres/authentication.hh"
 
 namespace perilune::proto::postgres {
@@ -70,24 +67,10 @@ event::Task<auth::Secret> Challenge::read_password() {
   co_return learnt_.password->clone();
 }
 
-// A client that goes away meanwhile ends its session, not the script's callback by an error.
 event::Task<bool> Challenge::judge(auth::PostgresVerifier verifier) {
   if (made_) co_return judge_again(verifier);
-  bool right = false;
-  bool gone = false;
-  clock_.resume();
-  const ScopeExit paused([this] { clock_.pause(); });
-  try {
-    right = co_await ask(verifier);
-  } catch (const ClientGone&) {
-    gone = true;
-  }
-  if (gone) {
-    session_.stop(session::StopReason::ClientGone);
-    event::Latch never{session_.loop()};
-    co_await never;
-  }
-  co_return right;
+  event::Task<bool> asking = ask(verifier);
+  co_return co_await session::ask_client(session_, clock_, std::move(asking));
 }
 
 bool Challenge::judge_again(const auth::PostgresVerifier& verifier) {

@@ -24,10 +24,8 @@ CommandPhase::CommandPhase(session::Session& session, net::Stream& client, Conne
   exchange_.set_status(connection_.status);
   session_.set_ending(this);
   session_.enter(session::Phase::Commands);
-  idle_ = session::watch_idleness(session_, [this] {
-    if (!exchange_.idle() || held_ || gathered_) ++busy_looks_;
-    return session_.traffic.from_client + session_.traffic.from_server + busy_looks_;
-  });
+  idle_ = session::watch_idleness_between_statements(
+      session_, [this] { return !exchange_.idle() || held_ || gathered_; });
   mind_log();
 }
 

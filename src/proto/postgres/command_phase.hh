@@ -124,7 +124,6 @@ class CommandPhase final : private session::Tap, private session::Ending {
   session::LogSlot<StatementLog> log_;
   std::unique_ptr<session::MemoryBudget::Share> gathered_;
   std::unique_ptr<session::IdleWatch> idle_;  // null: the listener has no idle_timeout
-  std::uint64_t busy_looks_ = 0;              // of it, while it was not the client's turn
   std::size_t dropped_ = 0;                   // bytes at the client's front that nobody answers
   wire::postgres::Stop client_stop_ = wire::postgres::Stop::None;
   bool passes_ = false;  // the message at the client's front was looked at

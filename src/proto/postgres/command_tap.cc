@@ -210,8 +210,7 @@ CommandPhase::Look CommandPhase::refuse(const wire::Message& message, Fault faul
   stats::Cells& metrics = session_.metrics();
   if (fault.sql_state == sqlstate::kProgramLimitExceeded) metrics.statements_too_long.add();
   if (fault.sql_state == sqlstate::kOutOfMemory) metrics.statements_without_memory.add();
-  return hold(Held::What::Decided, message,
-              session::Refuse{std::move(fault.message), {}, std::move(fault.sql_state)});
+  return hold(Held::What::Decided, message, refusal_of(std::move(fault)));
 }
 
 bool CommandPhase::gather(std::uint64_t size) {

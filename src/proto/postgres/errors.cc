@@ -17,6 +17,10 @@ Fault error(std::string_view sql_state, std::string message) {
   return {wire::Severity::Error, std::string(sql_state), std::move(message), {}};
 }
 
+session::Refuse refusal_of(Fault fault) {
+  return {std::move(fault.message), {}, std::move(fault.sql_state)};
+}
+
 void append_fault(Buffer& out, const Fault& fault) {
   wire::append_error(out, {fault.severity, fault.sql_state, fault.message, {}, fault.hint});
 }

@@ -23,6 +23,9 @@ struct Fault {
 Fault fatal(std::string_view sql_state, std::string message, std::string hint = {});
 Fault error(std::string_view sql_state, std::string message);
 
+// As what a script may decide.
+session::Refuse refusal_of(Fault fault);
+
 // As an ErrorResponse.
 void append_fault(Buffer& out, const Fault& fault);
 

@@ -1,15 +1,14 @@
 #include "proto/postgres/health_probe.hh"
 
-#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "auth/scram_keys.hh"
-#include "event/first_of.hh"
 #include "proto/postgres/authenticate.hh"
 #include "proto/postgres/back.hh"
 #include "proto/postgres/errors.hh"
+#include "session/probing.hh"
 #include "session/server_tls.hh"
 #include "wire/postgres/framing.hh"
 #include "wire/postgres/notice.hh"
@@ -22,7 +21,6 @@ namespace sqlstate = wire::sqlstate;
 
 namespace {
 
-using cluster::Finding;
 using cluster::NodeState;
 
 constexpr std::string_view kQuestion = "SELECT pg_is_in_recovery()";
@@ -55,9 +53,7 @@ class HealthProbe {
 
 session::ConnectTo HealthProbe::decision() const {
   session::ConnectTo decision;
-  decision.target = order_.endpoint;
-  decision.addresses = order_.addresses;
-  decision.connect_timeout = order_.settings.timeout;
+  session::aim(decision, order_);
   decision.tls = session::make_server_tls(order_.settings.tls);
   return decision;
 }
@@ -129,34 +125,10 @@ event::Task<NodeState> HealthProbe::ask() {
   co_return value == "t" ? NodeState::ReadOnly : NodeState::Available;
 }
 
-// What the server says to the login as such is another matter than that it says nothing good.
-Finding judge_failure(const LoginFailure& failure, const HealthProbe& probe) {
-  Finding finding;
-  if (probe.is_logging_in()) finding.state = NodeState::AuthFailed;
-  finding.refused = probe.server().was_refused();
-  finding.reason = probe.server().connect_problem();
-  if (finding.reason.empty()) finding.reason = failure.what();
-  return finding;
-}
-
 }  // namespace
 
-event::Task<Finding> probe_health(cluster::ProbeOrder order) {
-  event::Loop& loop = order.loop;
-  const Millis limit = order.settings.timeout;
-  HealthProbe probe{std::move(order)};
-  Finding finding;
-  auto looking = probe.look();
-  try {
-    const auto state = co_await event::within(loop, limit, std::move(looking));
-    finding.state = state.value_or(NodeState::Down);
-    if (!state) finding.reason = "timed out";
-  } catch (const LoginFailure& failure) {
-    finding = judge_failure(failure, probe);
-  } catch (const std::exception& error) {
-    finding.reason = error.what();
-  }
-  co_return finding;
+event::Task<cluster::Finding> probe_health(cluster::ProbeOrder order) {
+  return session::look_in_time<HealthProbe, LoginFailure>(std::move(order));
 }
 
 }  // namespace perilune::proto::postgres

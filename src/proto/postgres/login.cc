@@ -11,11 +11,11 @@ event::Task<std::unique_ptr<Connection>> log_in(session::Session& session, net::
   try {
     co_return co_await story.tell();
   } catch (const LoginFailure& failure) {
-    story.conclude(failure.outcome());
+    story.tally().conclude(failure.outcome());
     story.tell_client(failure.for_client());
     throw;
   } catch (const PeerError& error) {
-    story.conclude(story.outcome_of(error));
+    story.tally().conclude(story.outcome_of(error));
     Buffer message;
     append_fault(message, fatal(wire::postgres::sqlstate::kProtocolViolation, error.what()));
     story.tell_client(std::move(message));

@@ -51,35 +51,16 @@ event::Task<session::LeasePtr> place(cluster::Attempts& attempts, session::Conne
 
 LoginStory::LoginStory(session::Session& session, net::Stream& stream)
     : session_(session),
+      tally_(session),
       client_(session, stream),
       clock_(session.loop(), session.handshake_limit(),
              [this] { session_.stop(session::StopReason::HandshakeTimeout); }),
       challenge_(session, client_, clock_) {}
 
-LoginStory::~LoginStory() {
-  const session::StopReason reason = session_.stop_reason();
-  if (reason == session::StopReason::ClientGone) {
-    conclude(&stats::Cells::logins_client_gone);
-  } else if (reason == session::StopReason::HandshakeTimeout) {
-    conclude(&stats::Cells::logins_timed_out);
-  } else {
-    conclude(&stats::Cells::logins_stopped);
-  }
-}
-
-// Once: what came first is what the login came to.
-void LoginStory::conclude(LoginFailure::Outcome outcome) noexcept {
-  if (std::exchange(concluded_, true)) return;
-  stats::Cells& metrics = session_.metrics();
-  (metrics.*outcome).add();
-  if (outcome != &stats::Cells::logins_accepted) return;
-  metrics.login_seconds.observe(Clock::now() - began_);
-}
-
 event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   const auto cancel = co_await client_.receive_startup();
   if (cancel) {
-    concluded_ = true;  // counted as what it is, and no login
+    tally_.forgo();  // counted as what it is
     co_await pass_cancel(session_, *cancel);
     co_return nullptr;
   }
@@ -91,7 +72,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::tell() {
   auto connection = co_await go_where(std::move(decision));
   const bool let_in = co_await is_let_in(connection->status);
   if (!let_in) co_return nullptr;
-  conclude(&stats::Cells::logins_accepted);
+  tally_.conclude(&stats::Cells::logins_accepted);
   co_return connection;
 }
 
@@ -106,7 +87,7 @@ event::Task<std::unique_ptr<Connection>> LoginStory::go_where(session::Decision 
 // always, as by servers.
 event::Task<bool> LoginStory::is_welcome() {
   if (session_.is_over_limit()) {
-    reject();
+    tally_.reject();
     client_.send_error(fatal(sqlstate::kTooManyConnections, "sorry, too many clients already"));
     co_return false;
   }
@@ -116,15 +97,9 @@ event::Task<bool> LoginStory::is_welcome() {
   clock_.resume();
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) co_return true;
-  reject();
+  tally_.reject();
   refuse(*refusal, fatal(sqlstate::kRejectedConnection, "connection refused"));
   co_return false;
-}
-
-// There is no login whose outcome could be counted.
-void LoginStory::reject() noexcept {
-  session_.metrics().connections_rejected.add();
-  concluded_ = true;
 }
 
 event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
@@ -138,17 +113,11 @@ event::Task<session::Decision> LoginStory::ask_script(session::Login login) {
 bool LoginStory::is_refused(const session::Decision& decision) {
   const auto* refusal = std::get_if<session::Refuse>(&decision);
   if (refusal == nullptr) return false;
-  conclude(outcome_of(*refusal));
+  tally_.conclude(tally_.outcome_of(*refusal, challenge_.was_refused()));
   refuse(*refusal, challenge_.was_refused()
                        ? wrong_password(session_)
                        : fatal(sqlstate::kInvalidAuthorization, "access denied"));
   return true;
-}
-
-LoginFailure::Outcome LoginStory::outcome_of(const session::Refuse& refusal) const noexcept {
-  if (refusal.is_failure) return &stats::Cells::logins_script_failed;
-  return challenge_.was_refused() ? &stats::Cells::logins_wrong_password
-                                  : &stats::Cells::logins_refused;
 }
 
 // --- to a server
@@ -290,8 +259,8 @@ void LoginStory::note_keys(const Settled& settled, const session::ConnectTo& dec
   target.key = settled.key;
   target.tls.mode = decision.tls.mode;
   if (decision.tls.client) target.tls.files = decision.tls.client->options();
-  target.tls.server_name = decision.tls.server_name.empty() ? net::host_of(decision.target)
-                                                            : decision.tls.server_name;
+  target.tls.server_name =
+      decision.tls.server_name.empty() ? net::host_of(decision.target) : decision.tls.server_name;
   target.send_proxy = decision.send_proxy;
   target.connect_timeout = decision.connect_timeout;
   session_.cancel_keys = std::move(keys);
@@ -327,7 +296,7 @@ event::Task<bool> LoginStory::is_let_in(wire::TransactionStatus status) {
     const session::Decision decision = co_await session_.hooks().on_command_phase();
     const auto* refusal = std::get_if<session::Refuse>(&decision);
     if (refusal != nullptr) {
-      conclude(outcome_of(*refusal));
+      tally_.conclude(tally_.outcome_of(*refusal, challenge_.was_refused()));
       refuse(*refusal, fatal(sqlstate::kInvalidAuthorization, "access denied"));
       co_return false;
     }
@@ -348,11 +317,7 @@ LoginFailure::Outcome LoginStory::outcome_of(const PeerError& error) noexcept {
   if (broken != nullptr && broken->who() == BrokenProtocol::By::Client) {
     return &stats::Cells::logins_malformed;
   }
-  const net::Tls* const tls = session_.client_tls();
-  const bool by_tls = tls != nullptr && tls->state() == net::Tls::State::Failed;
-  if (!by_tls) return &stats::Cells::logins_failed;
-  session_.metrics().tls_handshakes_failed.add();
-  return &stats::Cells::logins_tls_failed;
+  return tally_.outcome_of_break();
 }
 
 void LoginStory::log_login(const session::Login& login) const {

@@ -10,6 +10,7 @@
 #include "proto/postgres/connection.hh"
 #include "proto/postgres/errors.hh"
 #include "proto/postgres/front.hh"
+#include "session/login_tally.hh"
 #include "session/place.hh"
 #include "session/session.hh"
 #include "util/clock.hh"
@@ -24,14 +25,12 @@ class LoginStory {
   LoginStory(session::Session& session, net::Stream& stream);
   LoginStory(const LoginStory&) = delete;
   LoginStory& operator=(const LoginStory&) = delete;
-  ~LoginStory();
 
   // As log_in().
   event::Task<std::unique_ptr<Connection>> tell();
 
   void tell_client(Buffer messages) { client_.send(std::move(messages)); }
-  // What the login came to; the first word counts.
-  void conclude(LoginFailure::Outcome outcome) noexcept;
+  session::LoginTally& tally() noexcept { return tally_; }
   // Of what is no LoginFailure.
   LoginFailure::Outcome outcome_of(const PeerError& error) noexcept;
 
@@ -47,8 +46,6 @@ class LoginStory {
   event::Task<bool> is_welcome();
   event::Task<session::Decision> ask_script(session::Login login);
   bool is_refused(const session::Decision& decision);
-  LoginFailure::Outcome outcome_of(const session::Refuse& refusal) const noexcept;
-  void reject() noexcept;
   event::Task<std::unique_ptr<Connection>> go_where(session::Decision decision);
   event::Task<std::unique_ptr<Connection>> connect(session::ConnectTo decision);
   event::Task<> authenticate(Back& server, const session::ConnectTo& decision);
@@ -67,11 +64,10 @@ class LoginStory {
   void log_login(const session::Login& login) const;
 
   session::Session& session_;
+  session::LoginTally tally_;
   Front client_;
   event::Countdown clock_;  // the script's own thinking does not count
   Challenge challenge_;
-  const Clock::time_point began_ = Clock::now();
-  bool concluded_ = false;
 };
 
 }  // namespace perilune::proto::postgres

@@ -205,8 +205,7 @@ event::Task<StatementDecision> ServedPhase::ask(FrontendTag tag, Bytes body) {
   if (!size) broken("text of a message");
   if (*size > session_.options().max_query) {
     session_.metrics().statements_too_long.add();
-    Fault fault = too_long(session_.options().max_query);
-    co_return session::Refuse{std::move(fault.message), {}, std::move(fault.sql_state)};
+    co_return refusal_of(too_long(session_.options().max_query));
   }
   StatementDecision decision;
   if (session_.hooks().has_on_query()) {
