@@ -113,6 +113,17 @@ class Postgres:
             stop_process(self.process, signal.SIGINT, 30)
             self.process = None
 
+    def crash(self):
+        """What was committed stays, if commits wait for the disk."""
+        if self.process is not None:
+            stop_process(self.process, signal.SIGQUIT, 30)
+            self.process = None
+
+    def start_again(self):
+        """If it has ended."""
+        if self.process is None:
+            self.start()
+
     def close(self):
         self.stop()
         self._reserved.close()

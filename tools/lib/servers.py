@@ -18,24 +18,6 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 DEFAULT_MIRROR = "http://deb.debian.org/debian"
 
 
-POSTGRES_17_PROGRAMS = tuple(f"usr/lib/postgresql/17/bin/{name}" for name in ("initdb", "pg_dump", "postgres", "psql"))
-
-# Of the server and the clients, but for LLVM and Perl.
-POSTGRES_17_LIBRARIES = (
-    "libicu76",
-    "liblz4-1",
-    "libpam0g",
-    "libpq5",
-    "libreadline8t64",
-    "libselinux1",
-    "libsystemd0",
-    "libuuid1",
-    "libxml2",
-    "libxslt1.1",
-    "libzstd1",
-)
-
-
 @dataclass(frozen=True)
 class Recipe:
     """`packages` come with all they depend on; of those in `alone` some files are wanted and none of their scripts.
@@ -49,11 +31,38 @@ class Recipe:
     started_by_path: tuple = field(default=(), repr=False)
 
 
+# Of PostgreSQL's server and clients, but for LLVM and Perl, and for those that every release of Debian calls otherwise.
+_POSTGRES_LIBRARIES = (
+    "liblz4-1",
+    "libpam0g",
+    "libpq5",
+    "libreadline8t64",
+    "libselinux1",
+    "libsystemd0",
+    "libuuid1",
+    "libxslt1.1",
+    "libzstd1",
+)
+
+
+def _postgres(version, suite, libraries, programs):
+    return Recipe(
+        suite,
+        tuple(sorted((*_POSTGRES_LIBRARIES, *libraries))),
+        alone=(f"postgresql-{version}", f"postgresql-client-{version}"),
+        started_by_path=tuple(f"usr/lib/postgresql/{version}/bin/{program}" for program in programs),
+    )
+
+
 RECIPES = {
     "mysql-9": Recipe("sid", ("mysql-server-core", "mysql-client-core")),
     "mariadb-11.8": Recipe("trixie", ("mariadb-server-core", "mariadb-client-core"), alone=("mariadb-server", "mariadb-client")),
-    "postgresql-17": Recipe(
-        "trixie", POSTGRES_17_LIBRARIES, alone=("postgresql-17", "postgresql-client-17"), started_by_path=POSTGRES_17_PROGRAMS
+    "postgresql-17": _postgres(17, "trixie", ("libicu76", "libxml2"), ("initdb", "pg_dump", "postgres", "psql")),
+    "postgresql-18": _postgres(
+        18,
+        "sid",
+        ("libicu78", "libnuma1", "liburing2", "libxml2-16"),
+        ("initdb", "pg_basebackup", "pg_dump", "pg_receivewal", "pgbench", "postgres", "psql"),
     ),
 }
 

@@ -28,12 +28,13 @@ SYNC = message(b"S")
 class RawPgClient:
     """Use as a context manager: leaving it just closes the socket. Its login is for targets with known credentials."""
 
-    def __init__(self, address, user="web", **parameters):
+    def __init__(self, address, user="web", version=(3, 0), **parameters):
         self.socket = open_socket(address)
         self.sent = self.received = self.id = 0
+        self.key = b""
         pairs = {"user": user, **parameters}
         body = b"".join(f"{name}\0{value}\0".encode() for name, value in pairs.items())
-        self._startup = struct.pack("!II", 9 + len(body), 3 << 16) + body + b"\0"
+        self._startup = struct.pack("!IHH", 9 + len(body), *version) + body + b"\0"
 
     def __enter__(self):
         return self
@@ -48,7 +49,7 @@ class RawPgClient:
         self.send_login()
         for tag, body in self.until_ready():
             if tag == b"K":
-                (self.id,) = struct.unpack("!I", body[:4])
+                (self.id,), self.key = struct.unpack("!I", body[:4]), body[4:]
         self.received = 0
         return self
 
