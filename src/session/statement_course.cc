@@ -1,6 +1,7 @@
 #include "session/statement_course.hh"
 
 #include <algorithm>
+#include <utility>
 
 namespace perilune::session {
 
@@ -17,7 +18,7 @@ void StatementCourse::begin(WallTime wall_time, Clock::time_point now) noexcept 
   first.reset();
   rows.reset();
   affected.reset();
-  original = {};
+  original = std::string{};
   original_size = 0;
 }
 
@@ -44,13 +45,17 @@ void Gathering::take(Bytes piece) {
   const Bytes part = piece.first(std::min(room, piece.size()));
   const std::size_t needed = kept_.size() + part.size();
   if (needed > kept_.capacity()) {
-    kept_.reserve(std::min(most_, std::max(needed, 2 * kept_.capacity())));
+    // By itself reserve() would go beyond.
+    std::string larger;
+    larger.reserve(std::min(most_, std::max(needed, 2 * kept_.capacity())));
+    larger.append(kept_);
+    kept_ = std::move(larger);
   }
   kept_.append(as_text(part));
 }
 
 void Gathering::forget() noexcept {
-  if (kept_.capacity() > kKeptBytes) kept_ = {};
+  if (kept_.capacity() > kKeptBytes) kept_ = std::string{};
 }
 
 }  // namespace perilune::session
