@@ -50,8 +50,8 @@ pgsql_listen(TCP, {
 """
 
 
-SERVERS = {"15": None, "17": "postgresql-17"}
-# By default these alone run at PostgreSQL 17 too.
+SERVERS = {"15": None, "17": "postgresql-17", "18": "postgresql-18"}
+# By default these alone run at PostgreSQL 17 too, and none at 18 (test_pgsql_versions.py).
 AT_BOTH = {
     "test_on_query_extended",
     "test_on_query_simple",
@@ -70,8 +70,10 @@ ONLY_AT_15 = {"test_base_backup", "test_dump_and_restore"}
 def pytest_generate_tests(metafunc):
     name = metafunc.function.__name__
     if "postgres" in metafunc.fixturenames:
-        at_17 = name in AT_BOTH or (metafunc.config.getoption("--thorough") and name not in ONLY_AT_15)
-        metafunc.parametrize("postgres", SERVERS if at_17 else ["15"], indirect=True, scope="module")
+        servers = ["15", "17"] if name in AT_BOTH else ["15"]
+        if metafunc.config.getoption("--thorough") and name not in ONLY_AT_15:
+            servers = SERVERS
+        metafunc.parametrize("postgres", servers, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

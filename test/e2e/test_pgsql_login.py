@@ -50,7 +50,7 @@ pgsql_listen(TCP, handler)
 """
 
 
-SERVERS = {"15": None, "17": "postgresql-17"}
+SERVERS = {"15": None, "17": "postgresql-17", "18": "postgresql-18"}
 
 
 @pytest.fixture(scope="module")
@@ -180,7 +180,7 @@ def log_in(request, fetched):
 
 
 def pytest_generate_tests(metafunc):
-    """By default all clients log in at one server, and libpq at the other; the rest happens at the older one."""
+    """By default all clients log in at the oldest server, and libpq at the next; the rest happens at the oldest one."""
     if "log_in" not in metafunc.fixturenames:
         metafunc.parametrize("postgres", ["15"], indirect=True, scope="module")
         return
