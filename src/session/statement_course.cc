@@ -18,7 +18,7 @@ void StatementCourse::begin(WallTime wall_time, Clock::time_point now) noexcept 
   first.reset();
   rows.reset();
   affected.reset();
-  original = std::string{};
+  std::string{}.swap(original);
   original_size = 0;
 }
 
@@ -55,7 +55,7 @@ void Gathering::take(Bytes piece) {
 }
 
 void Gathering::forget() noexcept {
-  if (kept_.capacity() > kKeptBytes) kept_ = std::string{};
+  if (kept_.capacity() > kKeptBytes) std::string{}.swap(kept_);
 }
 
 }  // namespace perilune::session

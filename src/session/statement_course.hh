@@ -13,7 +13,7 @@ namespace perilune::session {
 
 // What a log knows of a statement on its way, whatever the protocol.
 struct StatementCourse {
-  // A new one, of which the last byte is there.
+  // A new one, of which the last byte is there; gives memory back.
   void begin(WallTime wall_time, Clock::time_point now) noexcept;
   void answer_begins(Clock::time_point now) noexcept {
     if (!first) first = now;

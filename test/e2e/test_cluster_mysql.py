@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import threading
 import time
@@ -45,6 +46,7 @@ def two_servers(certificates, hosts, *options):
     finally:
         for server in servers:
             server.stop()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +60,13 @@ def pair(certificates):
 def secure_pair():
     """Two that want TLS of everybody, and the authority that vouches for them."""
     hosts = ("127.0.0.6", "127.0.0.7")
-    certificates = make_certificates(temporary_folder("pl-secure-") / "certificates", *hosts)
-    with two_servers(certificates, hosts, "--require-secure-transport=ON") as servers:
-        yield servers, certificates.ca
+    folder = temporary_folder("pl-secure-")
+    try:
+        certificates = make_certificates(folder / "certificates", *hosts)
+        with two_servers(certificates, hosts, "--require-secure-transport=ON") as servers:
+            yield servers, certificates.ca
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

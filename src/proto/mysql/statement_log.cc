@@ -57,6 +57,7 @@ Command command_of(Bytes payload) noexcept { return static_cast<Command>(payload
 
 void LoggedStatement::clear() noexcept {
   std::string memory = std::move(payload);
+  course.begin({}, {});
   *this = {};
   if (memory.capacity() > kKeptBytes) return;
   memory.clear();

@@ -81,7 +81,7 @@ std::string_view up_to_nul(std::string_view text) noexcept {
 void LoggedStatement::clear() noexcept {
   kind = kind_if_failed = nullptr;
   text.clear();
-  if (text.capacity() > kKeptBytes) text = std::string{};
+  if (text.capacity() > kKeptBytes) std::string{}.swap(text);
   size = 0;
   prepared.reset();
   portal.reset();
