@@ -429,13 +429,15 @@ def test_notifications_call_a_function_in_every_worker(script, postgres):
 
 @pytest.mark.no_reload
 def test_notifications_that_come_during_a_call_make_one_more(script, postgres):
-    text = "local db = pg:new(PG) db:listen('news', function() event('begin') wait_for_gate('go') event('end') end) db:execute('SELECT 1') event('ready')"
+    text = "local db = pg:new(PG) db:listen('news', function() event('begin') wait_for_gate('go') event('end') end) db:listen('fence', function() event('fence') end) db:execute('SELECT 1') event('ready')"
     daemon = script(text + IDLE, workers=1)
     daemon.events.wait("^ready$")
     postgres.sql("NOTIFY news")
     daemon.events.wait("^begin$")
     for _ in range(5):
         postgres.sql("NOTIFY news")
+    postgres.sql("NOTIFY fence")
+    daemon.events.wait("^fence$")  # behind which all the others are here
     daemon.open_gate("go")
     daemon.events.wait("^end$", count=2)
     postgres.sql("NOTIFY news")
