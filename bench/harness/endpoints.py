@@ -116,6 +116,7 @@ class Factory:
     floor: pathlib.Path
     perilune: pathlib.Path | None
     tls: bool = False  # between the clients and the proxies
+    workers: int | None = None  # of Perilune; none: what its script says
 
     def __post_init__(self):
         if self.tls:
@@ -176,7 +177,7 @@ class Factory:
             return ['nginx', '-c', self._write('nginx.conf', NGINX_CONFIG, port)]
         if name == 'perilune-tcp':
             config = self._write(f'{name}.lua', PERILUNE_TCP_CONFIG, port)
-            return [self.perilune, '--config', config, '-q']
+            return self.run_perilune(config)
         if name == 'floor':
             return [self.floor, port, '127.0.0.1', self.target]
         login = self.known() if name == 'perilune-known' else PASS_THROUGH
@@ -184,7 +185,11 @@ class Factory:
         options = LOGS.get(name, '').format(directory=self.directory)
         config = self._write(f'{name}.lua', self.perilune_config(), port, login=login,
                              more=more, options=options)
-        return [self.perilune, '--config', config, '-q']
+        return self.run_perilune(config)
+
+    def run_perilune(self, config: pathlib.Path) -> list:
+        workers = ['--workers', self.workers] if self.workers else []
+        return [self.perilune, '--config', config, '-q', *workers]
 
     def _write(self, name: str, template: str, port: int, **parts: str) -> pathlib.Path:
         path = self.directory / name

@@ -129,7 +129,7 @@ class PostgresFactory(Factory):
                                              database=DATABASE)]
         if name == 'perilune-tcp':
             config = self._write(f'{name}.lua', PERILUNE_TCP_CONFIG, port)
-            return [self.perilune, '--config', config, '-q']
+            return self.run_perilune(config)
         return super()._command(name, port)
 
     def peers(self) -> list[list[str]]:
